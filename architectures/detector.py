@@ -1,0 +1,48 @@
+"""What every network of the project has in common."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from architectures.preset import InputPreset
+
+CLASSES = ("Fake", "Real")
+"""Class names in the order of the logits."""
+
+
+class Detector(nn.Module):
+    """A network that tells fake faces from real ones.
+
+    Attributes:
+        features: Maps the input, N x 3 x size x size, to feature maps N x C x h x w; Grad-CAM
+            looks at what it returns.
+        head: Maps feature maps to logits N x 2 in the order of `CLASSES`.
+        preset: The input the network was made for.
+    """
+
+    def __init__(self, features: nn.Module, head: nn.Module, preset: InputPreset) -> None:
+        super().__init__()
+        self.features = features
+        self.head = head
+        self.preset = preset
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Gives the logits, N x 2, of an input N x 3 x size x size."""
+        logits: torch.Tensor = self.head(self.features(x))
+        return logits
+
+
+def pooled_linear_head(channels: int, dropout: float) -> nn.Sequential:
+    """Builds global average pooling, dropout and one linear layer to the two logits.
+
+    With this head Grad-CAM equals the class activation map of Zhou et al. (CVPR 2016) up to a
+    constant factor, so the map can be checked against its closed form.
+
+    Args:
+        channels: Channels of the feature maps.
+        dropout: Probability of dropping a pooled channel while training.
+    """
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Dropout(dropout), nn.Linear(channels, 2)
+    )

@@ -1,0 +1,1 @@
+"""From labelled face images to a calibrated, evaluated model version."""
