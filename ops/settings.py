@@ -1,0 +1,131 @@
+"""Where the service listens, and where its files lie."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.errors import OpsError
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKFLOW = "deepfake"
+MODELS = ("cnn", "efficientnet")
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports. TorchServe's five are always on loopback; the edge's is the public one."""
+
+    edge: int = 8000
+    inference: int = 8080
+    management: int = 8081
+    metrics: int = 8082
+    grpc_inference: int = 7070
+    grpc_management: int = 7071
+
+    def named(self) -> dict[str, tuple[int, str]]:
+        """Every port: purpose -> (number, the make variable that changes it)."""
+        return {
+            "the page": (self.edge, "PORT"),
+            "TorchServe's inference API": (self.inference, "INFERENCE_PORT"),
+            "TorchServe's management API": (self.management, "MANAGEMENT_PORT"),
+            "TorchServe's metrics API": (self.metrics, "METRICS_PORT"),
+            "TorchServe's gRPC inference API": (self.grpc_inference, "GRPC_INFERENCE_PORT"),
+            "TorchServe's gRPC management API": (self.grpc_management, "GRPC_MANAGEMENT_PORT"),
+        }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between two services on one machine.
+
+    Attributes:
+        run_dir: state, tokens, logs; created on start, private to the owner.
+        model_store: folder of the version folders and the archives built from them.
+        site_dir: the rendered page.
+        ports: see `Ports`.
+        site_address: Caddy's site address; empty means plain HTTP on `ports.edge`, loopback only.
+            A host name makes Caddy obtain a certificate and serve HTTPS.
+        edge_bind: the address the edge listens on.
+        edge_hosts: host names it answers to, separated by blanks.
+        workflow_engine: use our workflow engine (`ops/engine`) in place of TorchServe's own.
+    """
+
+    run_dir: Path = ROOT / "build" / "run"
+    model_store: Path = ROOT / "model_store"
+    site_dir: Path = ROOT / "build" / "site"
+    ports: Ports = Ports()
+    site_address: str = ""
+    edge_bind: str = LOOPBACK
+    edge_hosts: str = "127.0.0.1 localhost [::1]"
+    workflow_engine: bool = True
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings that `make` passes on as environment variables.
+
+        Raises:
+            OpsError: a port is not a number from 1 to 65535.
+        """
+        defaults = cls()
+        ports = Ports(
+            **{
+                field: _port(environment, variable, getattr(defaults.ports, field))
+                for field, variable in (
+                    ("edge", "PORT"),
+                    ("inference", "INFERENCE_PORT"),
+                    ("management", "MANAGEMENT_PORT"),
+                    ("metrics", "METRICS_PORT"),
+                    ("grpc_inference", "GRPC_INFERENCE_PORT"),
+                    ("grpc_management", "GRPC_MANAGEMENT_PORT"),
+                )
+            }
+        )
+        return cls(
+            run_dir=Path(environment.get("RUN_DIR") or defaults.run_dir).absolute(),
+            model_store=Path(environment.get("MODEL_STORE") or defaults.model_store).absolute(),
+            site_dir=Path(environment.get("SITE_DIR") or defaults.site_dir).absolute(),
+            ports=ports,
+            site_address=environment.get("SITE_ADDRESS", ""),
+            edge_bind=environment.get("EDGE_BIND") or defaults.edge_bind,
+            edge_hosts=environment.get("EDGE_HOSTS") or defaults.edge_hosts,
+            workflow_engine=environment.get("WORKFLOW_ENGINE", "own") != "torchserve",
+        )
+
+    @property
+    def log_dir(self) -> Path:
+        """Folder of the log files."""
+        return self.run_dir / "logs"
+
+    @property
+    def inference_url(self) -> str:
+        """Base address of TorchServe's inference API."""
+        return f"http://{LOOPBACK}:{self.ports.inference}"
+
+    @property
+    def management_url(self) -> str:
+        """Base address of TorchServe's management API."""
+        return f"http://{LOOPBACK}:{self.ports.management}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Base address of TorchServe's metrics API."""
+        return f"http://{LOOPBACK}:{self.ports.metrics}"
+
+    @property
+    def page_url(self) -> str:
+        """Address of the page, as a person types it."""
+        if not self.site_address:
+            return f"http://{LOOPBACK}:{self.ports.edge}"
+        first = self.site_address.replace(",", " ").split()[0]
+        return first if "://" in first else f"https://{first}"
+
+
+def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
+    text = environment.get(variable, "")
+    if not text:
+        return default
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise OpsError(f"{variable}={text} is not a port: give a number from 1 to 65535.")
+    return int(text)
