@@ -44,7 +44,7 @@ class ConstrainedConv2d(nn.Module):
         half = self.neighbours.shape[-1] // 2
         centre = -torch.ones_like(scaled[..., :1])
         full = torch.cat([scaled[..., :half], centre, scaled[..., half:]], dim=-1)
-        return full.unflatten(-1, (self.kernel_size, self.kernel_size))
+        return full.reshape(*full.shape[:2], self.kernel_size, self.kernel_size)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps N x in x H x W to residuals N x out x H x W; borders are reflected."""
@@ -134,7 +134,9 @@ def build_cnn(
         for index in range(depth):
             first = index == 0
             layers.append(
-                ResidualBlock(in_channels if first else out_channels, out_channels, 2 if first else 1)
+                ResidualBlock(
+                    in_channels if first else out_channels, out_channels, 2 if first else 1
+                )
             )
     return Detector(
         nn.Sequential(*layers), pooled_linear_head(widths[-1], dropout), InputPreset(size)

