@@ -1,0 +1,141 @@
+# Everything a person or CI does here, one target each: `make help` lists them.
+# Needs Python 3.11 and make; the rest (Java, Caddy, libraries) comes from pip into .venv.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Where the service listens (all on loopback), e.g. `make serve PORT=9000`.
+PORT ?= 8000
+INFERENCE_PORT ?= 8080
+MANAGEMENT_PORT ?= 8081
+METRICS_PORT ?= 8082
+GRPC_INFERENCE_PORT ?= 7070
+GRPC_MANAGEMENT_PORT ?= 7071
+# For production: a host name (HTTPS by itself), the address to listen on, the names to answer to.
+SITE_ADDRESS ?=
+EDGE_BIND ?=
+EDGE_HOSTS ?=
+export PORT INFERENCE_PORT MANAGEMENT_PORT METRICS_PORT GRPC_INFERENCE_PORT GRPC_MANAGEMENT_PORT
+export SITE_ADDRESS EDGE_BIND EDGE_HOSTS
+
+VENV := .venv
+PY := $(VENV)/bin/python
+RUNTIME := requirements.txt requirements-nodeps.txt
+# Written last, so that an environment that was interrupted half way is seen and completed.
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## The service
+
+.PHONY: serve
+serve: env ## run the service until Ctrl-C; prints the address of the page
+	@exec $(PY) -m ops.serve
+
+.PHONY: archive
+archive: env ## build the .mar and .war files (those whose inputs changed)
+	@$(PY) -m ops.archive $(if $(MODEL),--model $(MODEL)) $(if $(VERSION),--version $(VERSION))
+
+.PHONY: deploy
+deploy: env ## register the archives on a TorchServe that already runs
+	@$(PY) -m ops.deploy
+
+.PHONY: stop
+stop: env ## end the service, however it was left
+	@$(PY) -m ops.stop
+
+.PHONY: status
+status: env ## say what runs; exit status 0 if it serves
+	@$(PY) -m ops.status
+
+.PHONY: logs
+logs: ## show the last lines of the logs and follow them
+	@if ls build/run/logs/*.log >/dev/null 2>&1; then tail -n 40 -F build/run/logs/*.log; \
+	else echo "There are no logs yet: start the service with \`make serve\`."; fi
+
+## The models (MODEL=cnn or MODEL=efficientnet)
+
+.PHONY: train
+train: env need-model ## train a model as training/configs/MODEL.toml says
+	@$(PY) -m training.train --config training/configs/$(MODEL).toml $(ARGS)
+
+.PHONY: calibrate
+calibrate: env need-model ## fit a model's temperature and thresholds on the validation split
+	@$(PY) -m training.calibrate $(MODEL) $(ARGS)
+
+.PHONY: evaluate
+evaluate: env ## figures of the serving models on the test split
+	@$(PY) -m training.evaluate $(ARGS)
+
+.PHONY: need-model
+need-model:
+	@case "$(MODEL)" in cnn|efficientnet) ;; \
+	*) echo "Say which model: MODEL=cnn or MODEL=efficientnet."; exit 2;; esac
+
+## The code
+
+.PHONY: test
+test: env-dev ## run all tests (ARGS="..." goes to pytest)
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: env-dev ## check style
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+.PHONY: format
+format: env-dev ## mend style
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+.PHONY: types
+types: env-dev ## check types
+	@$(PY) -m mypy
+
+.PHONY: check
+check: lint types test ## style, types and tests
+
+## The environment
+
+# A stamp says that everything was installed once; the check sees what was damaged since.
+.PHONY: env
+env: $(READY) ## create or repair .venv
+	@$(PY) -m ops.environment $(RUNTIME) || { rm -f $(READY); $(MAKE) --no-print-directory $(READY); }
+
+.PHONY: env-dev
+env-dev: env $(READY_DEV) ## the same, with what tests and checks need
+	@$(PY) -m ops.environment requirements-dev.txt || { rm -f $(READY_DEV); $(MAKE) --no-print-directory $(READY_DEV); }
+
+$(READY): $(RUNTIME)
+	@python=; for candidate in python3.11 python3 python; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Python 3.11 is needed and was not found: install it so that \`python3.11\` runs."; exit 1; fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then echo "Python's venv module is missing: install it (Debian: apt install python3.11-venv)."; exit 1; fi; \
+	if $(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && $(PY) -m pip --version >/dev/null 2>&1; then \
+	  echo "Completing the environment in $(VENV) ..."; \
+	else \
+	  echo "Creating the environment in $(VENV): a few minutes, once ..."; $$python -m venv --clear $(VENV); \
+	fi
+	@$(PIP) install -r requirements.txt && $(PIP) install --no-deps -r requirements-nodeps.txt || \
+	{ echo "The packages could not be installed (the message is above): is there a network, and 8 GB of disk?"; exit 1; }
+	@touch $@
+
+$(READY_DEV): requirements-dev.txt $(READY)
+	@echo "Adding what tests and checks need ..."
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+.PHONY: clean-env
+clean-env: ## remove .venv
+	@rm -rf $(VENV)
+
+.PHONY: clean
+clean: ## remove everything that is built (not .venv, not the weights)
+	@if [ -x $(PY) ]; then $(PY) -m ops.stop || true; fi
+	@rm -rf build model_store/*.mar model_store/*.war model_store/archives.json model_store/.lock

@@ -1,0 +1,223 @@
+"""Runs the service in the foreground: archives, page, TorchServe, edge, a first judgement.
+
+Run as `python -m ops.serve`. Ends, with everything it started, on Ctrl-C, on SIGTERM, when the
+terminal closes, and when TorchServe or the edge ends by itself.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from ops import archive, state
+from ops.client import EdgeClient, InferenceClient, ManagementClient
+from ops.deploy import deploy
+from ops.edge import start_edge
+from ops.errors import OpsError
+from ops.ports import require_free
+from ops.processes import Child
+from ops.reference import reference_picture
+from ops.server import TorchServe
+from ops.settings import ROOT, Settings
+from ops.tokens import KEY_FILE, Tokens, read_tokens, write_inference_token
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_START_SECONDS = 120.0
+_LOG_LINES = 5
+
+
+class StopRequestedError(BaseException):
+    """Ctrl-C, SIGTERM or a closed terminal; derives as KeyboardInterrupt does, for the same reason."""
+
+
+class Service:
+    """A running service; use it in a `with` statement, which ends everything."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self._say = say
+        self._torchserve: TorchServe | None = None
+        self._edge: Child | None = None
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and wait until a picture has been judged.
+
+        Raises:
+            OpsError: what stands in the way, in one sentence.
+        """
+        self._require_alone()
+        require_free(self.settings.ports, self.settings.edge_bind)
+        self._prepare()
+        self._say("Starting TorchServe ...")
+        self._torchserve = TorchServe(self.settings)
+        self._remember()
+        tokens = self._wait_for_torchserve(self._torchserve.child)
+        deploy(self.settings, ManagementClient(self.settings.management_url, tokens.management), self._say)
+        self._say("Starting the edge ...")
+        self._edge = start_edge(self.settings)
+        self._remember()
+        self._wait_for_judgement()
+        self._remember(ready=True)
+
+    def supervise(self) -> None:
+        """Wait for as long as everything runs.
+
+        Raises:
+            OpsError: TorchServe or the edge ended by itself.
+        """
+        while True:
+            self._check_children()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End what was started, the edge first, so that no request meets a half-stopped server."""
+        if self._edge is not None:
+            self._edge.stop()
+        if self._torchserve is not None:
+            self._torchserve.stop()
+        if self._edge is not None or self._torchserve is not None:
+            state.clear(self.settings.run_dir)
+        self._edge = self._torchserve = None
+
+    def _require_alone(self) -> None:
+        running = state.read(self.settings.run_dir)
+        if running is not None and running.alive:
+            raise OpsError(
+                f"The service already runs at {running.page_url} (process {running.pid}): "
+                "use it, or end it with `make stop`."
+            )
+
+    def _prepare(self) -> None:
+        settings = self.settings
+        settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.log_dir.mkdir(exist_ok=True)
+        (settings.run_dir / KEY_FILE).unlink(missing_ok=True)
+        for file in archive.build_all(settings):
+            self._say(f"Built {file}.")
+        render = subprocess.run(
+            [sys.executable, "-m", "ui.render", "--out", str(settings.site_dir)],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if render.returncode != 0:
+            last = render.stderr.strip().splitlines()[-1:] or ["no message"]
+            raise OpsError(f"The page could not be rendered: {last[0]}")
+
+    def _wait_for_torchserve(self, child: Child) -> Tokens:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            self._check_children()
+            try:
+                tokens = read_tokens(self.settings.run_dir)
+            except OpsError:  # not written yet, or half
+                time.sleep(0.1)
+                continue
+            if InferenceClient(self.settings.inference_url, tokens.inference, 5).healthy():
+                write_inference_token(self.settings.run_dir, tokens)
+                return tokens
+            time.sleep(0.1)
+        raise OpsError(f"{child.name} did not answer within {_START_SECONDS:.0f} seconds.")
+
+    def _wait_for_judgement(self) -> None:
+        self._say("Judging a first picture ...")
+        picture = reference_picture()
+        edge = EdgeClient(f"http://127.0.0.1:{self.settings.ports.edge}", timeout=120)
+        deadline = time.monotonic() + 10
+        while True:
+            self._check_children()
+            try:
+                reply = edge.detect(picture)
+            except OpsError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+                continue
+            if not any(face["box"] for face in reply["faces"]):
+                raise OpsError("The service answers, but found no face in its reference picture.")
+            return
+
+    def _check_children(self) -> None:
+        children = [self._torchserve.child] if self._torchserve else []
+        children += [self._edge] if self._edge else []
+        for child in children:
+            status = child.exit_status()
+            if status is not None:
+                raise OpsError(
+                    f"{child.name} ended by itself (status {status}); its last words are in "
+                    f"{self.settings.log_dir} (`make logs`)."
+                )
+
+    def _remember(self, *, ready: bool = False) -> None:
+        if self._torchserve is None:
+            return
+        groups = [self._torchserve.child.pid] + ([self._edge.pid] if self._edge else [])
+        state.write(
+            self.settings.run_dir,
+            state.State(
+                pid=os.getpid(),
+                started=state.started(os.getpid()),
+                page_url=self.settings.page_url,
+                groups=groups,
+                scratch=str(self._torchserve.scratch),
+                ready=ready,
+            ),
+        )
+
+
+def _raise_stop(_signal: int, _frame: FrameType | None) -> None:
+    # Once is enough: what follows must not be interrupted half way through stopping.
+    for sign in _SIGNALS:
+        signal.signal(sign, signal.SIG_IGN)
+    raise StopRequestedError
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:  # the terminal is gone: go on stopping
+        pass
+
+
+def main() -> int:
+    """Entry point: serve until told to stop. Exit status 1 where the service failed."""
+    for sign in _SIGNALS:
+        signal.signal(sign, _raise_stop)
+    begin = time.monotonic()
+    status = 0
+    service: Service | None = None
+    try:
+        service = Service(Settings.from_environment(), _say)
+        service.start()
+        _say(
+            f"\nReady after {time.monotonic() - begin:.0f} seconds: "
+            f"{service.settings.page_url}\nCtrl-C stops it."
+        )
+        service.supervise()
+    except OpsError as error:
+        _say(f"error: {error}")
+        status = 1
+    except StopRequestedError:
+        _say("\nStopping ...")
+    finally:
+        for sign in _SIGNALS:
+            signal.signal(sign, signal.SIG_IGN)
+        if service is not None:
+            service.stop()
+    if status == 0:
+        _say("Stopped.")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

