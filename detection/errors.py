@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TypedDict
+
+_log = logging.getLogger(__name__)
 
 
 class ErrorDict(TypedDict):
@@ -65,3 +68,16 @@ def internal_error() -> InputError:
         "internal_error",
         "The service failed on this request. Please try again; the log of the service says why.",
     )
+
+
+def as_input_error(error: Exception, doing: str) -> InputError:
+    """Turns whatever a step raised into the error that its request is answered with.
+
+    Args:
+        error: What was raised. Anything but an `InputError` is logged with its traceback.
+        doing: What the step was doing, for the log.
+    """
+    if isinstance(error, InputError):
+        return error
+    _log.error("%s failed", doing, exc_info=error)
+    return internal_error()

@@ -4,7 +4,7 @@ MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 """Largest upload in bytes."""
 
 MAX_PIXELS = 50_000_000
-"""Largest width x height, checked before any pixel is decoded; decoding takes 7 bytes a pixel."""
+"""Largest width x height, checked before decoding, which takes 7 to 16 bytes a pixel."""
 
 MIN_SIDE = 32
 """Shortest side in pixels that a picture must have; no face can be judged in less."""
@@ -17,6 +17,9 @@ MAX_SCANS = 100
 
 MAX_FACES = 16
 """Most faces judged in one picture, the largest first."""
+
+CROP_SIZE = 224
+"""Side in pixels of the face crops that the nodes exchange; the same as `faces.CROP_SIZE`."""
 
 SMALL_FACE_SIDE = 64
 """A face whose longer side is shorter than this, in pixels, is judged with a caution."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypedDict
 
+from detection.limits import MAX_FACES
+
 
 class Reason(StrEnum):
     """Code of a reason; see `TEXTS` for what each means."""
@@ -34,7 +36,9 @@ TEXTS: dict[Reason, str] = {
     Reason.EVIDENCE_NOT_LOCALISED: (
         "What the model reacted to lies nowhere in particular, so no map is shown."
     ),
-    Reason.TOO_MANY_FACES: "The picture shows many faces; only the largest were judged.",
+    Reason.TOO_MANY_FACES: (
+        f"Only the {MAX_FACES} largest faces of a picture are judged; this one may show more."
+    ),
     Reason.ANIMATION_FIRST_FRAME_ONLY: (
         "The file holds several pictures; only the first was judged."
     ),

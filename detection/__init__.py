@@ -1,0 +1,1 @@
+"""What happens to one image, with no server in sight."""
