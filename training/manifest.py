@@ -18,7 +18,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 FAKE, REAL = 0, 1
 
 _LABELS = {"fake": FAKE, "real": REAL}
-_SPLIT_NAMES = {
+_SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
     "validation": "validation",
     "valid": "validation",
