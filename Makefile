@@ -100,6 +100,10 @@ types: env-dev ## check types
 .PHONY: check
 check: lint types test ## style, types and tests
 
+.PHONY: engine
+engine: env ## compile the workflow engine (needs a JDK 17; the classes are committed)
+	@$(PY) -m ops.engine
+
 ## The environment
 
 # A stamp says that everything was installed once; the check sees what was damaged since.

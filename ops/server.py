@@ -11,6 +11,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from ops.engine import CLASSES
 from ops.errors import OpsError
 from ops.processes import Child
 from ops.properties import for_service, write_properties
@@ -58,6 +59,8 @@ def command(settings: Settings, properties: dict[str, str], config: Path, scratc
     """
     home = _torchserve_home()
     class_path = [str(home / "ts" / "frontend" / "*")]
+    if settings.workflow_engine:
+        class_path.insert(0, str(CLASSES))
     return [
         str(java_program()),
         f"-Dmodel_server_home={home}",

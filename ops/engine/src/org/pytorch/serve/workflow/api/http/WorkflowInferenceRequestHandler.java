@@ -1,0 +1,126 @@
+package org.pytorch.serve.workflow.api.http;
+
+import deepfake.engine.NodeReply;
+import deepfake.engine.WorkflowRun;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.FullHttpResponse;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.codec.http.multipart.DefaultHttpDataFactory;
+import io.netty.handler.codec.http.multipart.HttpDataFactory;
+import io.netty.handler.codec.http.multipart.HttpPostRequestDecoder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.pytorch.serve.archive.DownloadArchiveException;
+import org.pytorch.serve.archive.model.ModelException;
+import org.pytorch.serve.archive.workflow.WorkflowException;
+import org.pytorch.serve.archive.workflow.WorkflowNotFoundException;
+import org.pytorch.serve.ensemble.WorkFlow;
+import org.pytorch.serve.http.BadRequestException;
+import org.pytorch.serve.http.HttpRequestHandlerChain;
+import org.pytorch.serve.http.InternalServerException;
+import org.pytorch.serve.http.MethodNotAllowedException;
+import org.pytorch.serve.http.ServiceUnavailableException;
+import org.pytorch.serve.util.ConfigManager;
+import org.pytorch.serve.util.NettyUtils;
+import org.pytorch.serve.util.messages.InputParameter;
+import org.pytorch.serve.wlm.WorkerInitializationException;
+import org.pytorch.serve.workflow.WorkflowManager;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves /wfpredict/NAME, in place of the class of this name in TorchServe 0.12.
+ *
+ * <p>Differences: no reply can be lost between a worker and the engine; no thread is kept waiting
+ * or left behind by a request; the HTTP status is the one that the last node set; overload is
+ * answered with 503; a form that cannot be read is 400; only POST is accepted.
+ */
+public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
+    private static final Logger logger =
+            LoggerFactory.getLogger(WorkflowInferenceRequestHandler.class);
+
+    @Override
+    public void handleRequest(
+            ChannelHandlerContext ctx,
+            FullHttpRequest request,
+            QueryStringDecoder decoder,
+            String[] segments)
+            throws ModelException, DownloadArchiveException, WorkflowException,
+                    WorkerInitializationException {
+        if (segments.length < 3 || !"wfpredict".equalsIgnoreCase(segments[1])) {
+            chain.handleRequest(ctx, request, decoder, segments);
+            return;
+        }
+        if (!HttpMethod.POST.equals(request.method())) {
+            throw new MethodNotAllowedException();
+        }
+        WorkFlow workflow = WorkflowManager.getInstance().getWorkflow(segments[2]);
+        if (workflow == null) {
+            throw new WorkflowNotFoundException("Workflow not found: " + segments[2]);
+        }
+        new WorkflowRun(workflow.getDag(), headers(request))
+                .start(upload(request))
+                .whenComplete((reply, error) -> answer(ctx, reply, error));
+    }
+
+    private static Map<String, String> headers(FullHttpRequest request) {
+        Map<String, String> headers = new HashMap<>();
+        request.headers().forEach(header -> headers.put(header.getKey(), header.getValue()));
+        return headers;
+    }
+
+    /** The fields of a form, or the whole body under the name "body". */
+    private static List<InputParameter> upload(FullHttpRequest request) {
+        if (!HttpPostRequestDecoder.isMultipart(request)) {
+            return List.of(new InputParameter("body", NettyUtils.getBytes(request.content())));
+        }
+        HttpDataFactory memory =
+                new DefaultHttpDataFactory(ConfigManager.getInstance().getMaxRequestSize());
+        HttpPostRequestDecoder form = null;
+        try {
+            form = new HttpPostRequestDecoder(memory, request);
+            List<InputParameter> fields = new ArrayList<>();
+            form.getBodyHttpDatas().forEach(field -> fields.add(NettyUtils.getFormData(field)));
+            return fields;
+        } catch (RuntimeException e) { // netty has a family of them for malformed forms
+            throw new BadRequestException("The multipart form cannot be read.");
+        } finally {
+            if (form != null) {
+                form.cleanFiles();
+                form.destroy();
+            }
+        }
+    }
+
+    private static void answer(ChannelHandlerContext ctx, NodeReply reply, Throwable error) {
+        if (error instanceof ServiceUnavailableException) {
+            NettyUtils.sendError(ctx, HttpResponseStatus.SERVICE_UNAVAILABLE, error);
+        } else if (error != null) {
+            logger.error("A workflow request failed.", error);
+            NettyUtils.sendError(
+                    ctx,
+                    HttpResponseStatus.INTERNAL_SERVER_ERROR,
+                    new InternalServerException("The service failed on this request."));
+        } else {
+            FullHttpResponse response =
+                    new DefaultFullHttpResponse(
+                            HttpVersion.HTTP_1_1,
+                            HttpResponseStatus.valueOf(reply.status()),
+                            Unpooled.wrappedBuffer(reply.body()),
+                            false);
+            response.headers()
+                    .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON);
+            NettyUtils.sendHttpResponse(ctx, response, true);
+        }
+    }
+}
