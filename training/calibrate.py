@@ -1,0 +1,103 @@
+"""Makes a model version of a training run: `python -m training.calibrate MODEL --version 1.0`.
+
+Takes the run's best weights, rounds them to half precision, fits temperature and thresholds on
+the validation split with the rounded weights, and writes ``model_store/<model>/<version>/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from architectures import NAMES
+from training.calibration import (
+    Thresholds,
+    choose_thresholds,
+    expected_calibration_error,
+    fit_temperature,
+    probability_fake,
+)
+from training.manifest import Sample, in_split, load_samples
+from training.pairs import FaceLoader
+from training.publish import Calibration, Run, load_run, publish
+from training.regions import DEFAULT_PATH, load_regions
+from training.scoring import auc_by_source, score
+
+FALSE_FAKE_RATE = 0.05
+"""Share of the real validation images of any source that may be called fake."""
+FALSE_REAL_RATE = 0.10
+"""Share of the fake validation images that may be called real."""
+
+
+def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int) -> Calibration:
+    """Fits temperature and thresholds of a run's network.
+
+    Args:
+        run: The run, with the weights that will be shipped.
+        samples: The validation split.
+        loader: Reads crops.
+        workers: Processes that read.
+
+    Returns:
+        Temperature, thresholds and the figures that led to them.
+    """
+    logits = score(run.detector, samples, loader, workers=workers, title="scoring validation")
+    labels = np.array([sample.label for sample in samples])
+    temperature = fit_temperature(logits, labels)
+    probabilities = probability_fake(logits, temperature)
+    thresholds: Thresholds = choose_thresholds(
+        probabilities, samples, FALSE_FAKE_RATE, FALSE_REAL_RATE
+    )
+    return Calibration(
+        temperature=temperature,
+        thresholds=thresholds,
+        error_rates={"false_fake": FALSE_FAKE_RATE, "false_real": FALSE_REAL_RATE},
+        ece_before=expected_calibration_error(probability_fake(logits), labels),
+        ece_after=expected_calibration_error(probabilities, labels),
+        auc={figure.source: figure.auc for figure in auc_by_source(samples, probabilities)},
+        images=len(samples),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", choices=NAMES)
+    parser.add_argument("--version", default="1.0", help="version to write (default: 1.0)")
+    parser.add_argument("--run", type=Path, help="the run's folder (build/training/<model>)")
+    parser.add_argument("--store", type=Path, default=Path("model_store"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
+    parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
+    parser.add_argument("--replace", action="store_true", help="overwrite the version if it exists")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read images")
+    return parser
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads or os.cpu_count() or 1)
+    folder = arguments.store / arguments.model / arguments.version
+    if folder.exists() and not arguments.replace:
+        parser.exit(2, f"{folder} exists; choose another --version, or --replace it\n")
+    try:
+        run = load_run(arguments.run or Path("build/training") / arguments.model)
+        loader = FaceLoader(arguments.data, load_regions(arguments.regions))
+        validation = in_split(load_samples(arguments.data), "validation")
+        calibration = calibrate(run, validation, loader, arguments.workers)
+        publish(run, calibration, folder)
+    except (FileNotFoundError, ValueError) as error:
+        parser.exit(2, f"{error}\n")
+    print(json.dumps({"version": str(folder), **calibration.as_dict()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""From logits to probabilities one can rely on, and to verdicts with a stated error rate.
+
+Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
+(arXiv 1706.04599).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import minimize_scalar
+from torchmetrics.functional.classification import binary_calibration_error
+
+from training.manifest import FAKE, REAL, Sample
+
+Logits = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+_BINS = 15  # of the expected calibration error, as in Guo et al.
+_TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the calibrated probability of a fake becomes a verdict.
+
+    Attributes:
+        fake: From here up the verdict is ``fake``.
+        real: From here down the verdict is ``real``; between the two it is ``uncertain``.
+    """
+
+    fake: float
+    real: float
+
+
+def probability_fake(logits: Logits, temperature: float = 1.0) -> Probabilities:
+    """Gives the probability of the class Fake.
+
+    Args:
+        logits: N x 2, columns Fake and Real.
+        temperature: Divides the logits.
+
+    Returns:
+        N probabilities in [0, 1].
+    """
+    margin = (logits[:, FAKE].astype(np.float64) - logits[:, REAL]) / temperature
+    return 1 / (1 + np.exp(-np.clip(margin, -500, 500)))
+
+
+def class_weights(labels: Labels) -> Probabilities:
+    """Weighs samples so that both classes count the same, whatever their numbers.
+
+    Probabilities calibrated this way hold for a picture that may be fake or real with equal
+    chances beforehand.
+
+    Raises:
+        ValueError: One of the classes is missing.
+    """
+    counts = np.bincount(labels, minlength=2)
+    if counts.min() == 0:
+        raise ValueError("calibration needs both fake and real images in the validation split")
+    return np.asarray(0.5 / counts[labels], np.float64)
+
+
+def fit_temperature(logits: Logits, labels: Labels) -> float:
+    """Finds the temperature with the least class-balanced negative log-likelihood.
+
+    Args:
+        logits: N x 2.
+        labels: N, 0 for fake and 1 for real.
+
+    Returns:
+        The temperature, between 0.05 and 20.
+    """
+    weights = class_weights(labels)
+    margin = (logits[:, FAKE].astype(np.float64) - logits[:, REAL]) * np.where(labels, -1, 1)
+
+    def loss(log_temperature: float) -> float:
+        return float((weights * np.logaddexp(0, -margin / np.exp(log_temperature))).sum())
+
+    bounds = tuple(np.log(_TEMPERATURES))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float:
+    """Gives the expected calibration error of the probability of a fake, in [0, 1], 15 bins."""
+    error = binary_calibration_error(
+        torch.from_numpy(probabilities.astype(np.float32)),
+        torch.from_numpy((labels == FAKE).astype(np.int64)),
+        n_bins=_BINS,
+    )
+    return float(error)
+
+
+def choose_thresholds(
+    probabilities: Probabilities,
+    samples: Sequence[Sample],
+    false_fake_rate: float,
+    false_real_rate: float,
+) -> Thresholds:
+    """Chooses thresholds that keep error rates on the images at hand.
+
+    The threshold for ``fake`` is the lowest at which no source has more than `false_fake_rate`
+    of its real images called fake, so that one camera is not made to pay for another's ease. The
+    threshold for ``real`` is the highest at which at most `false_real_rate` of all fakes are
+    called real. They never cross 0.5, so a verdict never contradicts the more probable class.
+
+    Args:
+        probabilities: Calibrated probability of a fake for N images.
+        samples: The N images.
+        false_fake_rate: Share of real images, of any source, that may be called fake.
+        false_real_rate: Share of fakes that may be called real.
+
+    Returns:
+        The thresholds; fake in [0.5, 1], real in [0, 0.5].
+    """
+    labels = np.array([sample.label for sample in samples])
+    sources = np.array([sample.source for sample in samples])
+    fake = 0.5
+    for source in set(sources[labels == REAL]):
+        reals = probabilities[(labels == REAL) & (sources == source)]
+        fake = max(fake, _exceeded_by(reals, false_fake_rate))
+    fakes = probabilities[labels == FAKE]
+    real = min(0.5, 1 - _exceeded_by(1 - fakes, false_real_rate))
+    return Thresholds(fake=fake, real=real)
+
+
+def _exceeded_by(values: Probabilities, share: float) -> float:
+    """Gives a threshold that at most `share` of the values reach or exceed."""
+    ordered = np.sort(values)[::-1]
+    allowed = int(np.floor(share * len(ordered)))
+    return float(np.nextafter(ordered[allowed], np.inf)) if allowed < len(ordered) else 0.0

@@ -1,0 +1,136 @@
+"""Writing a model version: weights, what serving must know of them, figures and card."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from architectures import Detector, build
+from architectures.detector import CLASSES
+from architectures.efficientnet import options_for
+from architectures.weights import load_weights, save_weights
+from training.calibration import Thresholds
+from training.card import render_card
+from training.checkpoint import write_json
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run whose best weights can be shipped.
+
+    Attributes:
+        detector: The network with the best weights, rounded to half precision and back.
+        options: What `architectures.build` must be given to build it.
+        config: The run's configuration, as plain values.
+        step: Optimiser step of the best weights.
+    """
+
+    detector: Detector
+    options: dict[str, Any]
+    config: dict[str, Any]
+    step: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What calibration found on the validation split.
+
+    Attributes:
+        temperature: Divides the logits.
+        thresholds: For the verdicts.
+        error_rates: ``false_fake``: most real images of any source called fake; ``false_real``:
+            most fakes called real; both as shares of the validation split.
+        ece_before: Expected calibration error with temperature 1.
+        ece_after: The same with the fitted temperature.
+        auc: Area under the ROC curve by source.
+        images: Images of the validation split.
+    """
+
+    temperature: float
+    thresholds: Thresholds
+    error_rates: dict[str, float]
+    ece_before: float
+    ece_after: float
+    auc: dict[str, float]
+    images: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Gives the values in plain JSON types."""
+        return dataclasses.asdict(self)
+
+
+def load_run(folder: Path) -> Run:
+    """Loads the best weights of a run, as they will be shipped.
+
+    Raises:
+        FileNotFoundError: The folder holds no validated run.
+        ValueError: Its weights do not fit its configuration.
+    """
+    best = folder / "best.json"
+    if not best.is_file():
+        raise FileNotFoundError(f"no validated run in {folder}; train one first: make train MODEL=")
+    record = json.loads(best.read_text(encoding="utf-8"))
+    config = record["config"]
+    options = dict(config["options"])
+    if config["model"] == "efficientnet":
+        options = {**options_for(config["initialisation"]), **options}
+    detector = build(config["model"], **options)
+    load_weights(detector, folder / "best.safetensors")
+    detector.half().float()  # the precision that is shipped, so that its figures are measured
+    if not all(torch.isfinite(value).all() for value in detector.state_dict().values()):
+        raise ValueError(f"the weights of {folder} are not finite in half precision")
+    return Run(detector.eval(), options, config, int(record["step"]))
+
+
+def publish(run: Run, calibration: Calibration, folder: Path) -> None:
+    """Writes a version's folder; it is whole or as it was before.
+
+    Args:
+        run: What was trained.
+        calibration: What was fitted.
+        folder: ``<store>/<model>/<version>``; replaced if it exists.
+    """
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}")
+    staging.mkdir(parents=True)
+    try:
+        save_weights(run.detector, staging / "weights.safetensors", half=True)
+        digest = hashlib.sha256((staging / "weights.safetensors").read_bytes()).hexdigest()
+        write_json(staging / "model.json", _description(run, calibration, folder, digest))
+        write_json(staging / "metrics.json", {"calibration": calibration.as_dict()})
+        render_card(staging)
+        if folder.exists():
+            shutil.rmtree(folder)
+        staging.rename(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _description(run: Run, calibration: Calibration, folder: Path, digest: str) -> dict[str, Any]:
+    model = run.config["model"]
+    return {
+        "name": model,
+        "version": folder.name,
+        "architecture": model,
+        "options": run.options,
+        "preset": run.detector.preset.as_dict(),
+        "classes": list(CLASSES),
+        "temperature": calibration.temperature,
+        "thresholds": dataclasses.asdict(calibration.thresholds),
+        "error_rates": calibration.error_rates,
+        "weights_sha256": digest,
+        "initialisation": run.config["initialisation"],
+        "parameters": sum(value.numel() for value in run.detector.parameters()),
+        "step": run.step,
+        "command": f"make train calibrate MODEL={model} VERSION={folder.name}",
+        "created": datetime.now(UTC).date().isoformat(),
+        "training": run.config,
+    }
