@@ -1,0 +1,47 @@
+"""Model cards (Markdown) as parts of the About page."""
+
+from __future__ import annotations
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+_HEADING_SHIFT = 2
+"""A card's first heading level stands below the page's own, so that the outline stays whole."""
+
+
+def _markdown() -> MarkdownIt:
+    # Raw HTML stays off: a card is text, and nothing in it may become script or style.
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _shift(tokens: list[Token]) -> None:
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(6, int(token.tag[1]) + _HEADING_SHIFT)}"
+
+
+def card_sections(text: str) -> list[tuple[str, str]]:
+    """Split a card at its second-level headings and render each part.
+
+    Args:
+        text: Markdown; what stands before the first second-level heading gets the title "".
+
+    Returns:
+        (title, HTML) of each part, without its own heading line; empty parts are left out.
+    """
+    parser = _markdown()
+    parts: list[tuple[str, list[Token]]] = [("", [])]
+    tokens = iter(parser.parse(text))
+    for token in tokens:
+        if token.type == "heading_open" and token.tag in {"h1", "h2"}:
+            title = next(tokens).content
+            next(tokens)  # the closing token
+            if token.tag == "h2":
+                parts.append((title, []))
+            continue
+        parts[-1][1].append(token)
+    rendered = []
+    for title, body in parts:
+        _shift(body)
+        rendered.append((title, parser.renderer.render(body, parser.options, {})))
+    return [(title, html) for title, html in rendered if html.strip()]

@@ -1,0 +1,100 @@
+"""What the page states about the service, read where it is decided: limits, models, figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detection import limits
+from ui.cards import card_sections
+from ui.metrics import error_rates, figure_rows
+from ui.texts import MODEL_NAMES
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """One version of one model, as the page shows it.
+
+    Attributes:
+        name, version: as in its folder model_store/<name>/<version>.
+        title: how people call it.
+        serving: whether this version answers by default.
+        card: contents of model.json.
+        figures: rows (figure, by source) of metrics.json; empty where there are none.
+        error_rates: shares in [0, 1] of real faces called fake (`false_alarms`) and of fakes
+            called real (`misses`) on the test split; a key is missing where it was not measured.
+        sections: (title, HTML) of the model card README.md.
+    """
+
+    name: str
+    version: str
+    title: str
+    serving: bool
+    card: dict[str, Any]
+    figures: list[tuple[str, str]]
+    error_rates: dict[str, float]
+    sections: list[tuple[str, str]]
+
+
+def limits_facts() -> dict[str, Any]:
+    """Give the limits of an upload for templates and scripts (bytes, pixels, formats)."""
+    return {
+        "bytes": limits.MAX_UPLOAD_BYTES,
+        "megabytes": limits.MAX_UPLOAD_BYTES // MEBIBYTE,
+        "pixels": limits.MAX_PIXELS,
+        "megapixels": limits.MAX_PIXELS // 1_000_000,
+        "side": limits.MIN_SIDE,
+        "aspect": limits.MAX_ASPECT,
+        "faces": limits.MAX_FACES,
+        "small_face": limits.SMALL_FACE_SIDE,
+        "formats": list(limits.FORMATS),
+        "formats_text": limits.ACCEPTED,
+        "mime_types": [limits.MEDIA_TYPES[name] for name in limits.FORMATS],
+    }
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an absent file gives an empty one, so a page can render early."""
+    if not path.is_file():
+        return {}
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(loaded, dict):
+        raise TypeError(f"{path} does not hold a JSON object")
+    return loaded
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+
+
+def _model_facts(folder: Path, serving: dict[str, Any]) -> ModelFacts:
+    name, version = folder.parent.name, folder.name
+    metrics = _read_json(folder / "metrics.json")
+    readme = folder / "README.md"
+    return ModelFacts(
+        name=name,
+        version=version,
+        title=MODEL_NAMES.get(name, name),
+        serving=str(serving.get(name, "")) == version,
+        card=_read_json(folder / "model.json"),
+        figures=figure_rows(metrics),
+        error_rates=error_rates(metrics),
+        sections=card_sections(readme.read_text(encoding="utf-8")) if readme.is_file() else [],
+    )
+
+
+def model_facts(model_store: Path) -> list[ModelFacts]:
+    """Give all model versions in the store, the serving ones first, then newest first.
+
+    Args:
+        model_store: folder with <model>/<version>/model.json and serving.json.
+    """
+    serving = _read_json(model_store / "serving.json")
+    folders = [path.parent for path in model_store.glob("*/*/model.json")]
+    facts = [_model_facts(folder, serving) for folder in sorted(folders)]
+    newest_first = sorted(facts, key=lambda model: _version_key(model.version), reverse=True)
+    return sorted(newest_first, key=lambda model: (not model.serving, model.name))

@@ -1,0 +1,66 @@
+// Numbers, sizes, times and sentences as people read them.
+
+import config from "./config.js";
+
+const MEBIBYTE = 1024 * 1024;
+
+/** Fill the places {name} of a text with values. */
+export function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+
+/** A text of `notices`, filled. */
+export function notice(key, values = {}) {
+  return fill(config.texts.notices[key], values);
+}
+
+/** A probability with two decimals, which never claims certainty. */
+export function probability(value) {
+  if (value > 0.99) return "> 0.99";
+  if (value < 0.01) return "< 0.01";
+  return value.toFixed(2);
+}
+
+/** A share as a percentage a reader can grasp. */
+export function percent(share) {
+  const value = share * 100;
+  return `${value < 1 && value > 0 ? "less than 1" : Math.round(value)} %`;
+}
+
+/** A number of bytes in kB or MB. */
+export function size(bytes) {
+  if (bytes < MEBIBYTE) return `${Math.max(1, Math.round(bytes / 1024))} kB`;
+  return `${(bytes / MEBIBYTE).toFixed(1)} MB`;
+}
+
+/** The name of a model as a reader knows it. */
+export function modelName(name) {
+  return config.texts.modelNames[name] ?? name;
+}
+
+/** Words for how strong a verdict is. */
+export function strength(verdict, confidence) {
+  const { strengths, uncertainStrength } = config.texts;
+  if (verdict === "uncertain") return uncertainStrength;
+  return strengths.find((step) => confidence >= step.at_least).words;
+}
+
+/** The number that goes with the words, with what it counts. */
+export function strengthNumber(verdict, judgement) {
+  if (verdict === "uncertain") {
+    return `${config.texts.notices.probability.toLowerCase()} ${probability(judgement.probability_fake)}`;
+  }
+  return probability(judgement.confidence);
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** A time in the reader's own manner. */
+export function time(milliseconds) {
+  return clock.format(new Date(milliseconds));
+}
+
+/** A number with one decimal at most. */
+export function compact(value) {
+  return String(Math.round(value * 10) / 10);
+}
