@@ -124,8 +124,7 @@ def _check_size_in_bytes(size: int) -> None:
         raise InputError(
             413,
             "file_too_large",
-            f"The file has {size / 2**20:.1f} MiB; at most {limits.MAX_UPLOAD_BYTES >> 20} MiB "
-            "are accepted.",
+            f"The file is larger than the {limits.MAX_UPLOAD_BYTES >> 20} MiB that are accepted.",
         )
 
 

@@ -1,0 +1,165 @@
+"""The middle step: a network judges crops, for many requests in one forward pass."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from detection.errors import InputError, as_input_error
+from detection.evidence import shown_grids
+from detection.grad_cam import explain_head
+from detection.message import pack_error
+from detection.records import FaceCrops, ModelFacts, ModelJudgement
+from detection.version import ModelVersion
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+MAX_FACES_A_PASS = 32
+"""Most crops in one forward pass; more are split, so that crowds cannot exhaust the memory."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a model says of N crops.
+
+    Attributes:
+        probabilities: float32 N x 2, calibrated, in the order Fake, Real.
+        grids: float32 N x h x w in [0, 1], the Grad-CAM map of the predicted class, rows top to
+            bottom; all zero where nothing is localised.
+        localised: bool N, whether the map points anywhere in particular (see `evidence`).
+    """
+
+    probabilities: FloatArray
+    grids: FloatArray
+    localised: BoolArray
+
+
+class Judge:
+    """A model version that judges face crops.
+
+    How many threads torch uses is left to the caller. A crop's figures do not depend on what
+    else is in its batch (to 1e-4; on a GPU reduced-precision arithmetic is kept off for that).
+
+    Attributes:
+        version: The model version that judges.
+        device: Where it runs.
+    """
+
+    def __init__(self, folder: Path | str, device: torch.device | str | None = None) -> None:
+        """Loads a version.
+
+        Args:
+            folder: The version's folder, see `ModelVersion.load`.
+            device: Where to run; without it a GPU if there is one, else the CPU.
+
+        Raises:
+            VersionError: The folder is no usable version.
+        """
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device if device is not None else automatic)
+        self.version = ModelVersion.load(folder)
+        detector = self.version.detector.to(self.device)
+        self._detector = detector.to(memory_format=torch.channels_last)
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Name, version, weights' hash and thresholds of the model."""
+        return self.version.facts
+
+    def judge(self, faces: UInt8Array) -> Judgement:
+        """Judges face crops.
+
+        Args:
+            faces: uint8 N x S x S x 3, RGB, N at least 1.
+
+        Returns:
+            Probabilities, maps and whether these are localised, in the order of the crops.
+        """
+        parts = [
+            self._judge_pass(faces[start : start + MAX_FACES_A_PASS])
+            for start in range(0, len(faces), MAX_FACES_A_PASS)
+        ]
+        return Judgement(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.grids for part in parts]),
+            np.concatenate([part.localised for part in parts]),
+        )
+
+    def _judge_pass(self, faces: UInt8Array) -> Judgement:
+        detector = self._detector
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            with torch.no_grad():
+                crops = torch.from_numpy(np.array(faces)).to(self.device)  # N x S x S x 3
+                features = detector.features(detector.preset.to_input(crops))  # N x C x h x w
+            logits, maps = explain_head(detector.head, features)  # N x 2, N x h x w
+        calibrated = torch.softmax(logits / self.version.temperature, dim=1)
+        if not torch.isfinite(calibrated).all():
+            raise FloatingPointError("the network gave logits that are not finite")
+        grids, localised = shown_grids(maps, faces)
+        return Judgement(calibrated.cpu().numpy(), grids, localised)
+
+
+def judge_messages(messages: Sequence[bytes | bytearray | memoryview], judge: Judge) -> list[bytes]:
+    """Judges the faces of all requests of a batch together. Never raises.
+
+    Args:
+        messages: One message of `ingest` a request.
+        judge: The model.
+
+    Returns:
+        One message a request, in the same order: its `ModelJudgement`, or an error. An error that
+        ingest sent is passed on; a request that fails does not touch the others.
+    """
+    answers: dict[int, bytes] = {}
+    requests: dict[int, FaceCrops] = {}
+    for index, message in enumerate(messages):
+        try:
+            requests[index] = FaceCrops.from_bytes(message)
+        except Exception as error:  # noqa: BLE001 (a node that raises fails its whole batch)
+            answers[index] = pack_error(as_input_error(error, "reading a message"))
+    answers.update(_judge_requests(requests, judge))
+    return [answers[index] for index in range(len(messages))]
+
+
+def _judge_requests(requests: dict[int, FaceCrops], judge: Judge) -> dict[int, bytes]:
+    """Judges requests together or, should that fail, one by one to spare those that are fine."""
+    if not requests:
+        return {}
+    try:
+        return _judge_together(requests, judge)
+    except Exception as error:  # noqa: BLE001 (a node that raises fails its whole batch)
+        if len(requests) == 1:
+            failure: InputError = as_input_error(error, f"judging with {judge.facts.name}")
+            return dict.fromkeys(requests, pack_error(failure))
+        _log.warning("a batch of %d requests failed and is judged one by one", len(requests))
+    answers: dict[int, bytes] = {}
+    for index, request in requests.items():
+        answers.update(_judge_requests({index: request}, judge))
+    return answers
+
+
+def _judge_together(requests: dict[int, FaceCrops], judge: Judge) -> dict[int, bytes]:
+    judged = judge.judge(np.concatenate([request.faces for request in requests.values()]))
+    answers: dict[int, bytes] = {}
+    start = 0
+    for index, request in requests.items():
+        rows = slice(start, start + len(request.subject))
+        start = rows.stop
+        answers[index] = ModelJudgement(
+            request.subject,
+            judge.facts,
+            judged.probabilities[rows],
+            judged.grids[rows],
+            judged.localised[rows],
+        ).to_bytes()
+    return answers

@@ -1,0 +1,135 @@
+"""Versions of a model on disk: which there are, which serve, and loading one with all checks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from architectures import Detector, InputPreset, build
+from architectures.detector import CLASSES
+from architectures.weights import load_weights
+from detection.records import ModelFacts
+
+DESCRIPTION = "model.json"
+WEIGHTS = "weights.safetensors"
+SERVING = "serving.json"
+
+
+class VersionError(ValueError):
+    """A folder is no usable version of a model; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of a model, ready to judge.
+
+    Attributes:
+        facts: Name, version, weights' hash and thresholds, as replies carry them.
+        temperature: What logits are divided by before the softmax (Guo et al., ICML 2017).
+        detector: The network with its weights, in evaluation mode, on the CPU.
+        description: Everything ``model.json`` says.
+    """
+
+    facts: ModelFacts
+    temperature: float
+    detector: Detector
+    description: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path | str) -> ModelVersion:
+        """Loads the version in a folder and checks that its weights are the ones it describes.
+
+        Args:
+            folder: Has ``model.json`` and ``weights.safetensors``.
+
+        Raises:
+            VersionError: Something is missing, malformed or altered.
+        """
+        folder = Path(folder)
+        description = _read_json(folder / DESCRIPTION)
+        try:
+            facts = _facts(description)
+            temperature = _temperature(description)
+            weights = folder / WEIGHTS
+            if _sha256(weights) != facts.weights_sha256:
+                raise VersionError(f"the SHA-256 of {WEIGHTS} is not the one in {DESCRIPTION}")
+            detector = build(description["architecture"], **description.get("options", {}))
+            detector.preset = InputPreset.from_dict(description["preset"])
+            load_weights(detector, weights)
+        except KeyError as error:
+            raise VersionError(f"{folder}: {DESCRIPTION} lacks {error}") from error
+        except (ValueError, TypeError, OSError) as error:
+            raise VersionError(f"{folder}: {error}") from error
+        detector.eval().requires_grad_(requires_grad=False)
+        return cls(facts, temperature, detector, description)
+
+
+def serving_versions(store: Path | str) -> dict[str, str]:
+    """Reads which version of each model serves by default.
+
+    Args:
+        store: The folder of all models, which has ``serving.json``.
+
+    Returns:
+        Versions by model name.
+
+    Raises:
+        VersionError: The file is missing or malformed.
+    """
+    path = Path(store) / SERVING
+    serving = _read_json(path)
+    if not all(isinstance(version, str) for version in serving.values()):
+        raise VersionError(f"{path}: every version must be a text")
+    return serving
+
+
+def version_folder(store: Path | str, name: str, version: str) -> Path:
+    """Gives the folder of a version.
+
+    Raises:
+        VersionError: There is no such version; the message lists those there are.
+    """
+    folder = Path(store) / name / version
+    if not (folder / DESCRIPTION).is_file():
+        known = sorted(path.parent.name for path in (Path(store) / name).glob(f"*/{DESCRIPTION}"))
+        raise VersionError(f"no version {version} of {name}; there is {', '.join(known) or 'none'}")
+    return folder
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise VersionError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise VersionError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise VersionError(f"{path} must hold one JSON object")
+    return content
+
+
+def _facts(description: dict[str, Any]) -> ModelFacts:
+    if tuple(description["classes"]) != CLASSES:
+        raise VersionError(f"the classes must be {list(CLASSES)}, in this order")
+    thresholds = description["thresholds"]
+    fake, real = float(thresholds["fake"]), float(thresholds["real"])
+    if not 0 <= real <= fake <= 1:
+        raise VersionError("the thresholds must satisfy 0 <= real <= fake <= 1")
+    names = (description["name"], description["version"], description["weights_sha256"])
+    name, version, weights_sha256 = (str(value) for value in names)
+    return ModelFacts(name, version, weights_sha256, fake, real)
+
+
+def _temperature(description: dict[str, Any]) -> float:
+    temperature = float(description["temperature"])
+    if not 0 < temperature < float("inf"):
+        raise VersionError("the temperature must be positive")
+    return temperature
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
