@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-
-def map_colours() -> Sequence[tuple[int, int, int]]:
-    """Give the colours of the map from low to high, 0 to 255 each, as the overlay uses them."""
-    return [(0, 0, 0), (255, 255, 255)]
+from detection.overlay import COLOURS
 
 
 def legend_svg(stops: int = 17) -> str:
@@ -16,8 +11,7 @@ def legend_svg(stops: int = 17) -> str:
     Args:
         stops: how many colours of the table are set; the browser blends between them.
     """
-    colours = map_colours()
-    picked = [colours[round(i * (len(colours) - 1) / (stops - 1))] for i in range(stops)]
+    picked = [COLOURS[round(i * (len(COLOURS) - 1) / (stops - 1))] for i in range(stops)]
     marks = "".join(
         f'<stop offset="{i / (stops - 1):.4f}" stop-color="rgb({r},{g},{b})"/>'
         for i, (r, g, b) in enumerate(picked)

@@ -21,6 +21,9 @@ CUT = (24, 0, 424, 400)
 FACE = (150, 68, 244, 186)
 """Ellipse around the inner face, in pixels of that part."""
 QUALITY = 92
+THUMB = (124, 40, 264, 180)
+"""What the buttons show, in pixels of that part."""
+THUMB_SIDE = 80
 
 
 def _altered(photo: Image.Image) -> Image.Image:
@@ -51,11 +54,13 @@ def self_blend(photo: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Write both samples."""
+    """Write both samples, and their thumbnails."""
     photo = Image.fromarray(data.astronaut()).crop(CUT)
     OUT.mkdir(parents=True, exist_ok=True)
-    photo.save(OUT / "sample-real.jpg", quality=QUALITY)
-    self_blend(photo).save(OUT / "sample-fake.jpg", quality=QUALITY)
+    for kind, picture in (("real", photo), ("fake", self_blend(photo))):
+        picture.save(OUT / f"sample-{kind}.jpg", quality=QUALITY)
+        thumb = picture.crop(THUMB).resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
+        thumb.save(OUT / f"thumb-{kind}.jpg", quality=85)
 
 
 if __name__ == "__main__":

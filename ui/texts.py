@@ -137,7 +137,7 @@ NOTICES = {
     "not_kept": "This browser does not let the page keep results; they go when you close it.",
     "no_preview": "Your browser cannot show this kind of picture. It was judged all the same; "
     "the boxes below are in the right place.",
-    "no_reasons": "Nothing about this picture in particular speaks against the result.",
+    "no_reasons": "There is no particular warning for this picture. The general limits still hold.",
     "false_alarms": "In our tests, {model} called {share} of real faces fake.",
     "misses": "In our tests, {model} called {share} of fake faces real.",
     "map_caption": "The brighter a place, the more {model} relied on it to answer “{label}”. "
@@ -148,12 +148,15 @@ NOTICES = {
     "whole_picture": "Whole picture",
     "decides": "decides",
     "several_faces": "{count} faces. The answer is that of face {n}, the most suspicious one.",
-    "thresholds": "real up to {real}, fake from {fake}",
+    "thresholds": "likely real up to {real}, likely fake from {fake}",
     "progress": "{name}: {stage}.",
-    "result": "{name}: {headline}. {strength}, {number}.",
+    "result": "{name}: {headline}. {strength}: {number} {counts}.",
     "failed": "{name}: {title}. {text}",
     "waiting": "{count} waiting",
-    "probability": "Estimated probability of a fake",
+    "counts_fake": "estimated probability of a fake",
+    "counts_real": "estimated probability of a real face",
+    "short_fake": "{number} fake",
+    "short_real": "{number} real",
 }
 
 
@@ -179,7 +182,7 @@ REPORT_NOTE = (
 )
 
 SAMPLES = [
-    {"file": "sample-real.jpg", "label": "A real photo"},
-    {"file": "sample-fake.jpg", "label": "A made-up fake"},
+    {"file": "sample-real.jpg", "thumb": "thumb-real.jpg", "label": "A real photo"},
+    {"file": "sample-fake.jpg", "thumb": "thumb-fake.jpg", "label": "A made-up fake"},
 ]
 """The two sample pictures; see static/samples/README.md for where they come from."""

@@ -45,12 +45,22 @@ export function strength(verdict, confidence) {
   return strengths.find((step) => confidence >= step.at_least).words;
 }
 
-/** The number that goes with the words, with what it counts. */
-export function strengthNumber(verdict, judgement) {
-  if (verdict === "uncertain") {
-    return `${config.texts.notices.probability.toLowerCase()} ${probability(judgement.probability_fake)}`;
-  }
-  return probability(judgement.confidence);
+/** The number that goes with a verdict: that of a real face for "real", else of a fake. */
+function counted(judgement) {
+  const fake = judgement.probability_fake;
+  return judgement.verdict === "real" ? ["real", 1 - fake] : ["fake", fake];
+}
+
+/** The number of a judgement, and what it counts. */
+export function strengthNumber(judgement) {
+  const [side, value] = counted(judgement);
+  return { number: probability(value), counts: config.texts.notices[`counts_${side}`] };
+}
+
+/** The same in two words. */
+export function shortNumber(judgement) {
+  const [side, value] = counted(judgement);
+  return notice(`short_${side}`, { number: probability(value) });
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -58,9 +68,4 @@ const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 /** A time in the reader's own manner. */
 export function time(milliseconds) {
   return clock.format(new Date(milliseconds));
-}
-
-/** A number with one decimal at most. */
-export function compact(value) {
-  return String(Math.round(value * 10) / 10);
 }

@@ -33,7 +33,7 @@ function renderPending() {
   if (item) renderWork(item, waitingText(item));
   renderQueue(queue.items, selected.id, { onOpen: select, onDrop: drop });
   // The button that had the focus may have gone: put it where the news is.
-  if (focused && item?.stage === "failed") $("failure-title").focus();
+  if (focused && item?.stage === "failed") $("failure-heading").focus();
   return focused;
 }
 
@@ -127,6 +127,7 @@ function showReport() {
   const wanted = location.hash === "#report" && Boolean(record());
   const wasOpen = !$("report").hidden;
   if (wanted) renderReport(record(), selected.face);
+  $("toast").hidden = true;
   $("report").hidden = !wanted;
   $("main").hidden = wanted;
   if (wanted) $("report").focus();

@@ -99,7 +99,7 @@ export function renderReport(record, index) {
   const words = summary(reply);
   $("report-headline").textContent = words.headline;
   setIcon($("report-icon"), reply.verdict);
-  $("report-strength").textContent = `${words.strength}: ${words.number}`;
+  $("report-strength").textContent = `${words.strength}: ${words.number} ${words.counts}`;
   $("report-sentence").textContent = words.sentence;
   renderMeta(record);
   renderPictures(record, index);

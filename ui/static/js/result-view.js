@@ -4,7 +4,7 @@ import { renderBars } from "./bars.js";
 import config from "./config.js";
 import { $, copyOf, element, setIcon } from "./dom.js";
 import { doubts } from "./doubts.js";
-import { notice, strength, strengthNumber, modelName, size, time } from "./format.js";
+import { modelName, notice, shortNumber, size, strength, strengthNumber, time } from "./format.js";
 import { faceLabel, renderPicture } from "./picture-view.js";
 
 /** The index of the face whose verdict is that of the picture. */
@@ -20,7 +20,7 @@ export function summary(judgement) {
     headline,
     sentence,
     strength: strength(judgement.verdict, judgement.confidence),
-    number: strengthNumber(judgement.verdict, judgement),
+    ...strengthNumber(judgement),
   };
 }
 
@@ -31,8 +31,9 @@ function renderVerdict(record, index) {
   $("result-name").textContent = record.name;
   $("verdict-words").textContent = words.headline;
   setIcon($("verdict-icon"), reply.verdict);
-  $("verdict-strength").textContent = `${words.strength}:`;
+  $("verdict-strength").textContent = words.strength;
   $("verdict-number").textContent = words.number;
+  $("verdict-counts").textContent = words.counts;
   $("verdict-sentence").textContent = words.sentence;
   const several = reply.faces.length > 1;
   $("several-faces").hidden = !several;
@@ -52,7 +53,7 @@ function renderFaces({ record, index, onChoose }) {
     setIcon(button.querySelector("use"), face.verdict);
     button.querySelector(".face-name").textContent = name;
     button.querySelector(".face-verdict").textContent =
-      `${verdict}, ${strengthNumber(face.verdict, face)}`;
+      `${verdict}, ${shortNumber(face)}`;
     button.setAttribute("aria-pressed", String(number === index));
     button.addEventListener("click", () => onChoose(number));
     return button;
