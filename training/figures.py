@@ -1,0 +1,315 @@
+"""The figures of a detector, each with a 95 % interval.
+
+The metrics are torchmetrics'; only the resampling is ours: a cluster bootstrap, stratified by
+source. Pictures of one person, and a fake and the photo it was made from, are no independent
+evidence, so whole persons (or groups of twins) are drawn with replacement, never single pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
+    binary_calibration_error,
+    binary_eer,
+    binary_recall,
+    binary_sensitivity_at_specificity,
+    binary_specificity,
+)
+
+from training.manifest import FAKE, Sample
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+
+RESAMPLES = 500
+SEED = 20220404
+_BINS = 15  # of the expected calibration error, as in Guo et al. (ICML 2017)
+_LEVEL = (2.5, 97.5)  # percentiles of the interval
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Gives the figure in plain JSON types, to five decimals."""
+        return {
+            "value": round(self.value, 5),
+            "low": round(self.low, 5),
+            "high": round(self.high, 5),
+        }
+
+
+Figures = dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one detector says of N labelled images; all arrays have N entries.
+
+    Attributes:
+        fake: Whether the image is fake.
+        probability: Calibrated probability of a fake.
+        verdict: ``fake``, ``real`` or ``uncertain``.
+        source: Where the image comes from.
+        kind: How the fake was made; ``none`` for real images.
+        cluster: Images of the same cluster are resampled together.
+    """
+
+    fake: npt.NDArray[np.bool_]
+    probability: FloatArray
+    verdict: npt.NDArray[np.str_]
+    source: npt.NDArray[np.str_]
+    kind: npt.NDArray[np.str_]
+    cluster: npt.NDArray[np.str_]
+
+    @classmethod
+    def of(
+        cls, samples: Sequence[Sample], probability: FloatArray, verdict: Sequence[str]
+    ) -> Judged:
+        """Joins samples with what was said of them, in the same order."""
+        return cls(
+            np.array([sample.label == FAKE for sample in samples], bool),
+            np.asarray(probability, np.float64),
+            np.array(verdict, np.str_),
+            np.array([sample.source for sample in samples], np.str_),
+            np.array([sample.kind for sample in samples], np.str_),
+            np.array([cluster_of(sample) for sample in samples], np.str_),
+        )
+
+    def __len__(self) -> int:
+        return len(self.fake)
+
+    def take(self, rows: IndexArray | npt.NDArray[np.bool_]) -> Judged:
+        """Picks images by index or by mask."""
+        return Judged(
+            self.fake[rows],
+            self.probability[rows],
+            self.verdict[rows],
+            self.source[rows],
+            self.kind[rows],
+            self.cluster[rows],
+        )
+
+
+def cluster_of(sample: Sample) -> str:
+    """Names what an image depends on: its person, else its group of twins, else itself."""
+    return sample.identity or sample.group or sample.path
+
+
+def figures_of(judged: Judged) -> dict[str, float]:
+    """Computes every figure for which the images suffice.
+
+    Args:
+        judged: The images; with one class only, figures that need both are left out.
+
+    Returns:
+        Figures by name, each in [0, 1]: ``auc``, ``average_precision``, ``eer``,
+        ``tpr_at_1_fpr``, ``tpr_at_5_fpr`` (of the fakes), ``balanced_accuracy`` (at 0.5),
+        ``real_called_fake``, ``fake_called_real``, ``uncertain`` (at the shipped thresholds),
+        ``ece`` and ``ece_balanced`` (with both classes counting the same).
+    """
+    both = bool(judged.fake.any() and not judged.fake.all())
+    found = dict(_ranking(judged)) if both else {}
+    if not judged.fake.all():
+        found["real_called_fake"] = float((judged.verdict[~judged.fake] == "fake").mean())
+    if judged.fake.any():
+        found["fake_called_real"] = float((judged.verdict[judged.fake] == "real").mean())
+    if len(judged):
+        found["uncertain"] = float((judged.verdict == "uncertain").mean())
+    if both:
+        found["ece"] = _calibration_error(judged.probability, judged.fake)
+        found["ece_balanced"] = _calibration_error(*_balanced(judged))
+    return found
+
+
+def auc_of(judged: Judged) -> float:
+    """Gives the area under the ROC curve; NaN without both classes."""
+    if judged.fake.all() or not judged.fake.any():
+        return float("nan")
+    scores, truth = _tensors(judged.probability, judged.fake)
+    return float(binary_auroc(scores, truth, validate_args=False))
+
+
+def _ranking(judged: Judged) -> Iterable[tuple[str, float]]:
+    scores, truth = _tensors(judged.probability, judged.fake)
+    yield "auc", float(binary_auroc(scores, truth, validate_args=False))
+    yield "average_precision", float(binary_average_precision(scores, truth, validate_args=False))
+    yield "eer", float(binary_eer(scores, truth, validate_args=False))
+    for percent in (1, 5):
+        # The allowance keeps a rate of exactly 1 % from being lost to rounding.
+        rate, _ = binary_sensitivity_at_specificity(
+            scores, truth, min_specificity=1 - percent / 100 - 1e-6, validate_args=False
+        )
+        yield f"tpr_at_{percent}_fpr", float(rate)
+    recall = binary_recall(scores, truth, validate_args=False)
+    specificity = binary_specificity(scores, truth, validate_args=False)
+    yield "balanced_accuracy", float((recall + specificity) / 2)
+
+
+def _tensors(
+    probability: FloatArray, fake: npt.NDArray[np.bool_]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(probability), torch.from_numpy(fake.astype(np.int64))
+
+
+def _calibration_error(probability: FloatArray, fake: npt.NDArray[np.bool_]) -> float:
+    scores, truth = _tensors(probability, fake)
+    return float(binary_calibration_error(scores.float(), truth, n_bins=_BINS, validate_args=False))
+
+
+def _balanced(judged: Judged) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Repeats images so that fake and real ones are equally many (to 5 %): a prior of 0.5."""
+    counts = np.array([(~judged.fake).sum(), judged.fake.sum()])
+    repeats = np.rint(10 * counts.max() / counts).astype(int)[judged.fake.astype(int)]
+    return np.repeat(judged.probability, repeats), np.repeat(judged.fake, repeats)
+
+
+def resamples(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> list[IndexArray]:
+    """Draws bootstrap resamples: clusters with replacement, within each source.
+
+    Args:
+        judged: The images.
+        count: Resamples to draw.
+        seed: The same images, count and seed give the same resamples, so that two detectors
+            can be compared on them.
+
+    Returns:
+        Indices of the images of each resample.
+    """
+    rng = np.random.default_rng(seed)
+    strata = []
+    for source in np.unique(judged.source):
+        rows = np.flatnonzero(judged.source == source)
+        _, member = np.unique(judged.cluster[rows], return_inverse=True)
+        order = np.argsort(member, kind="stable")
+        strata.append(np.split(rows[order], np.flatnonzero(np.diff(member[order])) + 1))
+    drawn = []
+    for _ in range(count):
+        parts = [
+            clusters[index]
+            for clusters in strata
+            for index in rng.integers(len(clusters), size=len(clusters))
+        ]
+        drawn.append(np.concatenate(parts) if parts else np.zeros(0, np.intp))
+    return drawn
+
+
+def with_intervals(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> Figures:
+    """Computes every figure of `figures_of` with its percentile interval."""
+    drawn: dict[str, list[float]] = {}
+    for rows in resamples(judged, count, seed):
+        for name, value in figures_of(judged.take(rows)).items():
+            drawn.setdefault(name, []).append(value)
+    return {
+        name: interval(value, drawn.get(name, [])) for name, value in figures_of(judged).items()
+    }
+
+
+def interval(value: float, drawn: Sequence[float] | FloatArray) -> Figure:
+    """Joins a value with the percentile interval of its resamples; NaNs are left out."""
+    kept = np.asarray(drawn, np.float64)
+    kept = kept[np.isfinite(kept)]
+    low, high = np.percentile(kept, _LEVEL) if len(kept) else (value, value)
+    return Figure(value, float(low), float(high))
+
+
+def mean_with_interval(
+    values: Sequence[float] | FloatArray,
+    clusters: Sequence[str],
+    count: int = RESAMPLES,
+    seed: int = SEED,
+) -> Figure:
+    """Gives the mean of one value an image, with the interval of the cluster bootstrap."""
+    array = np.asarray(values, np.float64)
+    names = np.asarray(clusters, np.str_)
+    same = np.full(len(array), "", np.str_)
+    rows = Judged(np.zeros(len(array), bool), array, same, same, same, names)
+    drawn = [float(array[chosen].mean()) for chosen in resamples(rows, count, seed)]
+    return interval(float(array.mean()), drawn)
+
+
+def compared(
+    first: Judged,
+    second: Judged,
+    measure: Callable[[Judged], float] = auc_of,
+    count: int = RESAMPLES,
+    seed: int = SEED,
+) -> Figure:
+    """Gives the difference of a figure, first minus second, resampled together.
+
+    Args:
+        first: What one detector says of N images.
+        second: What another says of the same images, or the same one of changed images.
+        measure: The figure.
+        count: Resamples.
+        seed: Decides the resamples.
+    """
+    drawn = [
+        measure(first.take(rows)) - measure(second.take(rows))
+        for rows in resamples(first, count, seed)
+    ]
+    return interval(measure(first) - measure(second), drawn)
+
+
+def parts_by_source(judged: Judged) -> dict[str, Judged]:
+    """Splits images by source."""
+    return {
+        str(source): judged.take(judged.source == source) for source in np.unique(judged.source)
+    }
+
+
+def parts_by_kind(judged: Judged) -> dict[str, Judged]:
+    """Puts the fakes of each kind beside the real images of the sources they occur in."""
+    parts = {}
+    for kind in np.unique(judged.kind[judged.fake]):
+        chosen = judged.fake & (judged.kind == kind)
+        near = np.isin(judged.source, np.unique(judged.source[chosen]))
+        parts[str(kind)] = judged.take(chosen | (near & ~judged.fake))
+    return parts
+
+
+def counted(figures: Figures, judged: Judged) -> dict[str, Any]:
+    """Gives figures in plain JSON types, after the numbers of images they rest on."""
+    return {
+        "fakes": int(judged.fake.sum()),
+        "reals": int((~judged.fake).sum()),
+        "clusters": len(np.unique(judged.cluster)),
+        **{name: figure.as_dict() for name, figure in figures.items()},
+    }
+
+
+def auc_with_intervals(
+    samples: Sequence[Sample],
+    suspicion: npt.NDArray[np.floating],
+    count: int = RESAMPLES,
+) -> Figures:
+    """Gives the AUC with its interval for each source that has both classes.
+
+    Args:
+        samples: N images.
+        suspicion: N scores, higher for fake, of any scale.
+        count: Resamples.
+    """
+    span = np.ptp(suspicion) or 1.0  # torchmetrics takes scores outside [0, 1] for logits
+    scaled = (np.asarray(suspicion, np.float64) - suspicion.min()) / span
+    parts = parts_by_source(Judged.of(samples, scaled, [""] * len(samples)))
+    found = {}
+    for source, part in parts.items():
+        value = auc_of(part)
+        if np.isfinite(value):
+            drawn = [auc_of(part.take(rows)) for rows in resamples(part, count)]
+            found[source] = interval(value, drawn)
+    return found
