@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from detection import limits
+from detection.errors import InputError
+from detection.image import BACKGROUND, decode_image
+
+UInt8Array = npt.NDArray[np.uint8]
+Encode = Callable[..., bytes]
+
+
+def refusal(data: bytes) -> InputError:
+    with pytest.raises(InputError) as caught:
+        decode_image(data)
+    return caught.value
+
+
+def mean_difference(one: UInt8Array, other: UInt8Array) -> float:
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+
+
+def test_lossless_picture_comes_back_exactly(portrait: UInt8Array, encode: Encode) -> None:
+    data = encode(portrait, "PNG")
+    image = decode_image(data)
+    assert np.array_equal(image.pixels, portrait)
+    assert image.pixels.flags.c_contiguous
+    assert (image.width, image.height, image.format) == (512, 512, "PNG")
+    assert image.sha256 == hashlib.sha256(data).hexdigest()
+    assert image.byte_size == len(data)
+    assert not image.animated
+    assert image.jpeg_quality is None
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_bytes(portrait_jpeg: bytes, kind: type) -> None:
+    assert decode_image(kind(portrait_jpeg)).width == 512
+
+
+@pytest.mark.parametrize(
+    ("file_format", "mode", "options", "tolerance"),
+    [
+        ("JPEG", "RGB", {"quality": 95}, 4),
+        ("JPEG", "RGB", {"quality": 95, "progressive": True}, 4),
+        ("JPEG", "CMYK", {"quality": 95}, 6),
+        ("PNG", "RGB", {}, 0),
+        ("PNG", "RGBA", {}, 0),
+        ("PNG", "RGB", {"interlace": 1}, 0),
+        ("PNG", "P", {}, 12),
+        ("GIF", "P", {}, 12),
+        ("WEBP", "RGB", {"quality": 95}, 5),
+        ("WEBP", "RGB", {"lossless": True}, 0),
+        ("WEBP", "RGBA", {"lossless": True}, 0),
+        ("BMP", "RGB", {}, 0),
+        ("BMP", "P", {}, 12),
+        ("TIFF", "RGB", {}, 0),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}, 0),
+        ("TIFF", "RGB", {"compression": "tiff_deflate"}, 0),
+        ("TIFF", "RGB", {"compression": "jpeg", "quality": 95}, 4),
+        ("TIFF", "CMYK", {}, 1),
+        ("TIFF", "LAB", {}, 6),
+        ("TIFF", "YCbCr", {}, 3),
+        ("MPO", "RGB", {"quality": 95}, 4),
+    ],
+)
+def test_colour_of_every_kind(
+    portrait: UInt8Array,
+    encode: Encode,
+    file_format: str,
+    mode: str,
+    options: dict[str, Any],
+    tolerance: float,
+) -> None:
+    picture = Image.fromarray(portrait)
+    if mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        converted = ImageCms.profileToProfile(picture, srgb, lab, outputMode="LAB")
+        assert converted is not None
+        picture = converted
+    elif mode == "P":
+        picture = picture.quantize(256)
+    else:
+        picture = picture.convert(mode)
+    image = decode_image(encode(picture, file_format, **options))
+    assert image.format == ("JPEG" if file_format == "MPO" else file_format)
+    assert mean_difference(image.pixels, portrait) <= tolerance
+
+
+def test_large_picture_is_converted_in_strips_without_seams(encode: Encode) -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (1500, 1200, 4), dtype=np.uint8)  # more than one strip
+    pixels[..., 3] = 255
+    assert np.array_equal(decode_image(encode(pixels, "PNG")).pixels, pixels[..., :3])
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_16_bit_grey_is_scaled_not_clipped(encode: Encode, byte_order: str) -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(byte_order + "u2")
+    for file_format in ("PNG", "TIFF"):
+        image = decode_image(encode(Image.fromarray(ramp), file_format))
+        expected = np.round(ramp.astype(float) / 257)[..., None].repeat(3, axis=2)
+        assert np.abs(image.pixels - expected).max() <= 1
+        assert image.pixels.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+def test_16_bit_colour_is_scaled_not_clipped(portrait: UInt8Array, extension: str) -> None:
+    deep = cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR).astype(np.uint16) * 257
+    _, data = cv2.imencode(extension, deep)
+    assert mean_difference(decode_image(data.tobytes()).pixels, portrait) <= 1
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+def test_floating_point_tiff_is_scaled_by_its_range(encode: Encode, white: float) -> None:
+    ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    image = decode_image(encode(Image.fromarray(ramp * np.float32(white)), "TIFF"))
+    assert np.abs(image.pixels[..., 0] - np.round(ramp * 255)).max() <= 1
+
+
+def test_floating_point_tiff_with_values_that_are_no_numbers(encode: Encode) -> None:
+    ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    ramp[0, :3] = np.nan, np.inf, -np.inf
+    assert decode_image(encode(Image.fromarray(ramp), "TIFF")).pixels.shape == (64, 64, 3)
+
+
+def test_32_bit_integer_tiff(encode: Encode) -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.int32)
+    image = decode_image(encode(Image.fromarray(ramp), "TIFF"))
+    assert np.abs(image.pixels[..., 1] - np.round(ramp / 257)).max() <= 1
+
+
+def test_grey_and_black_and_white(portrait: UInt8Array, encode: Encode) -> None:
+    grey = Image.fromarray(portrait).convert("L")
+    for mode in ("L", "LA", "1"):
+        pixels = decode_image(encode(grey.convert(mode), "PNG")).pixels
+        assert np.array_equal(pixels, np.asarray(grey.convert(mode).convert("RGB")))
+
+
+def test_transparency_is_flattened_on_neutral_grey(encode: Encode) -> None:
+    clear = np.zeros((64, 64, 4), np.uint8)
+    half = np.full((64, 64, 4), 255, np.uint8)
+    half[..., 3] = 128
+    for file_format, options in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True})):
+        assert (decode_image(encode(clear, file_format, **options)).pixels == BACKGROUND).all()
+        blended = decode_image(encode(half, file_format, **options)).pixels
+        assert np.abs(blended.astype(int) - 192).max() <= 1
+
+
+def test_transparent_palette_and_colour_key(encode: Encode) -> None:
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, 32:] = 1
+    palette = Image.fromarray(stripes).convert("L")
+    palette.putpalette([0, 0, 0, 250, 20, 20])
+    for file_format in ("PNG", "GIF"):
+        pixels = decode_image(encode(palette, file_format, transparency=0)).pixels
+        assert tuple(pixels[0, 0]) == BACKGROUND
+        assert tuple(pixels[0, 63]) == (250, 20, 20)
+    keyed = Image.fromarray(np.full((64, 64, 3), 9, np.uint8))
+    pixels = decode_image(encode(keyed, "PNG", transparency=(9, 9, 9))).pixels
+    assert (pixels == BACKGROUND).all()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(
+    portrait: UInt8Array, encode: Encode, file_format: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    data = encode(portrait[:200, :300], file_format, exif=exif, **options)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    image = decode_image(data)
+    assert np.array_equal(image.pixels, expected)
+    assert (image.width, image.height) == ((300, 200) if orientation < 5 else (200, 300))
+    assert image.pixels.flags.c_contiguous
+
+
+def test_nonsense_exif_counts_as_upright(portrait: UInt8Array, encode: Encode) -> None:
+    data = encode(portrait, "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x7fgarbage")
+    assert decode_image(data).width == 512
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    assert decode_image(encode(portrait, "PNG", exif=exif)).width == 512
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_first_frame_of_several(portrait: UInt8Array, encode: Encode, file_format: str) -> None:
+    first, second = Image.fromarray(portrait), Image.fromarray(255 - portrait)
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    data = encode(first, file_format, save_all=True, append_images=[second, first], **options)
+    image = decode_image(data)
+    assert image.animated
+    assert mean_difference(image.pixels, portrait) < 20
+
+
+def test_phone_photo_with_previews_is_no_animation(portrait: UInt8Array, encode: Encode) -> None:
+    first, second = Image.fromarray(portrait), Image.fromarray(255 - portrait)
+    image = decode_image(encode(first, "MPO", save_all=True, append_images=[second]))
+    assert image.format == "JPEG"
+    assert not image.animated
+
+
+@pytest.mark.parametrize(("quality", "least", "most"), [(20, 20, 20), (50, 50, 50), (95, 95, 95)])
+def test_jpeg_quality(
+    portrait: UInt8Array, encode: Encode, quality: int, least: int, most: int
+) -> None:
+    found = decode_image(encode(portrait, "JPEG", quality=quality)).jpeg_quality
+    assert found is not None
+    assert least <= found <= most
+
+
+# What is refused, and in which words.
+
+
+def test_empty() -> None:
+    error = refusal(b"")
+    assert (error.code, error.type) == (400, "empty_file")
+    assert "JPEG" in error.message
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"just a note to say hello", "text"),
+        (b"BMW is a maker of cars, and this is a text that begins like a bitmap", "text"),
+        ("Grüße aus Köln".encode(), "text"),
+        (b"\xff\xfeh\x00i\x00", "text"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b'<?xml version="1.0"?>\n<!-- x -->\n<svg width="9" height="9"></svg>', "SVG"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64), "HEIC"),
+        (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1heic" + bytes(64), "HEIC"),
+        (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42" + bytes(64), "video"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "PDF"),
+        (b"PK\x03\x04" + bytes(64), "ZIP"),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", "AVI"),
+        (b"\x00" * 5000, "no picture"),
+        (bytes(range(256)) * 16, "no picture"),
+    ],
+)
+def test_what_is_no_picture_is_named(data: bytes, word: str) -> None:
+    error = refusal(data)
+    assert (error.code, error.type) == (415, "unsupported_format")
+    assert word in error.message
+    assert limits.ACCEPTED in error.message
+
+
+@pytest.mark.parametrize("file_format", ["AVIF", "JPEG2000", "ICO", "PPM", "TGA", "PCX", "EPS"])
+def test_formats_outside_the_list_are_refused_though_pillow_knows_them(
+    portrait: UInt8Array, encode: Encode, file_format: str
+) -> None:
+    error = refusal(encode(portrait[:128, :128], file_format))
+    assert (error.code, error.type) == (415, "unsupported_format")
+
+
+@pytest.mark.parametrize("file_format", limits.FORMATS)
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8])
+def test_truncated(portrait: UInt8Array, encode: Encode, file_format: str, share: float) -> None:
+    data = encode(portrait, file_format)
+    error = refusal(data[: int(share * len(data))])
+    assert (error.code, error.type) == (422, "damaged_picture")
+    assert "truncated" in error.message
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    end = b"IDAT" + zlib.compress(b"")
+    chunks = [
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (body, end)
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("side", [7072, 10_000, 14_000, 60_000, 2**31 - 1])
+def test_too_many_pixels_are_refused_from_the_header_alone(side: int) -> None:
+    error = refusal(png_header(side, side))  # without pixels: decoding would say "damaged"
+    assert (error.code, error.type) == (413, "too_many_pixels")
+    assert "50" in error.message
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [
+        ("PNG", {}),
+        ("GIF", {}),
+        ("JPEG", {}),
+        ("TIFF", {"compression": "group4"}),
+        ("WEBP", {"quality": 0, "method": 0}),
+    ],
+)
+def test_bombs_cost_no_memory(
+    encode: Encode, tmp_path: Path, file_format: str, options: dict[str, Any]
+) -> None:
+    mode = "L" if file_format in {"JPEG", "WEBP"} else "1"
+    side = 8_000 if file_format == "WEBP" else 10_000  # encoding WebP is slow
+    bomb = tmp_path / "bomb"
+    bomb.write_bytes(encode(Image.new(mode, (side, side)), file_format, **options))
+    code = f"""
+import pathlib, resource
+from detection.image import decode_image
+from detection.errors import InputError
+def peak():  # of this process alone, in kB
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+before = peak()
+try:
+    decode_image(pathlib.Path({str(bomb)!r}).read_bytes())
+except InputError as error:
+    print(error.type, peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kind, grown = done.stdout.split()
+    assert kind == "too_many_pixels"
+    assert int(grown) < 40_000  # decoded it would take 200,000 and more
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 100), (100, 31)])
+def test_too_small(encode: Encode, size: tuple[int, int]) -> None:
+    error = refusal(encode(Image.new("RGB", size), "PNG"))
+    assert (error.code, error.type) == (422, "picture_too_small")
+    assert f"{size[0]} x {size[1]}" in error.message
+    assert "32" in error.message
+
+
+def test_extreme_shape(encode: Encode) -> None:
+    assert decode_image(encode(Image.new("RGB", (320, 32)), "PNG")).width == 320
+    for size in ((321, 32), (40, 4000)):
+        error = refusal(encode(Image.new("RGB", size), "PNG"))
+        assert (error.code, error.type) == (422, "extreme_shape")
+        assert "10 times" in error.message
+
+
+def test_too_many_bytes(portrait_jpeg: bytes) -> None:
+    padding = bytes(limits.MAX_UPLOAD_BYTES - len(portrait_jpeg))
+    assert decode_image(portrait_jpeg + padding).width == 512
+    error = refusal(portrait_jpeg + padding + b"\x00")
+    assert (error.code, error.type) == (413, "file_too_large")
+    assert "20 MiB" in error.message
+
+
+def test_progressive_jpeg_of_thousands_of_scans(portrait: UInt8Array, encode: Encode) -> None:
+    data = encode(portrait[100:200, 200:300], "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    bomb = data[:last] + data[last:-2] * 5000 + data[-2:]
+    error = refusal(bomb)
+    assert (error.code, error.type) == (422, "damaged_picture")
+    assert "scans" in error.message
+    assert decode_image(data[:last] + data[last:-2] * 20 + data[-2:]).width == 100
+
+
+def test_pictures_hidden_behind_other_bytes_are_not_searched_for(portrait_jpeg: bytes) -> None:
+    assert refusal(b"GIF no more" + portrait_jpeg).type in {"unsupported_format", "damaged_picture"}
+    assert refusal(b"\r\n" + portrait_jpeg).code == 415
