@@ -9,7 +9,7 @@ from typing import Any
 
 from detection import limits
 from ui.cards import card_sections
-from ui.metrics import error_rates, figure_rows
+from ui.metrics import FigureTable, error_rates, figure_table
 from ui.texts import MODEL_NAMES
 
 MEBIBYTE = 1024 * 1024
@@ -24,9 +24,8 @@ class ModelFacts:
         title: how people call it.
         serving: whether this version answers by default.
         card: contents of model.json.
-        figures: rows (figure, by source) of metrics.json; empty where there are none.
-        error_rates: shares in [0, 1] of real faces called fake (`false_alarms`) and of fakes
-            called real (`misses`) on the test split; a key is missing where it was not measured.
+        figures: table from metrics.json; None where there are none.
+        error_rates: see `ui.metrics.error_rates`.
         sections: (title, HTML) of the model card README.md.
     """
 
@@ -35,7 +34,7 @@ class ModelFacts:
     title: str
     serving: bool
     card: dict[str, Any]
-    figures: list[tuple[str, str]]
+    figures: FigureTable | None
     error_rates: dict[str, float]
     sections: list[tuple[str, str]]
 
@@ -81,7 +80,7 @@ def _model_facts(folder: Path, serving: dict[str, Any]) -> ModelFacts:
         title=MODEL_NAMES.get(name, name),
         serving=str(serving.get(name, "")) == version,
         card=_read_json(folder / "model.json"),
-        figures=figure_rows(metrics),
+        figures=figure_table(metrics),
         error_rates=error_rates(metrics),
         sections=card_sections(readme.read_text(encoding="utf-8")) if readme.is_file() else [],
     )

@@ -138,8 +138,8 @@ NOTICES = {
     "no_preview": "Your browser cannot show this kind of picture. It was judged all the same; "
     "the boxes below are in the right place.",
     "no_reasons": "There is no particular warning for this picture. The general limits still hold.",
-    "false_alarms": "In our tests, {model} called {share} of real faces fake.",
-    "misses": "In our tests, {model} called {share} of fake faces real.",
+    "false_alarms": "In our tests, {model} called up to {share} of real faces fake.",
+    "misses": "In our tests, {model} called up to {share} of fake faces real.",
     "map_caption": "The brighter a place, the more {model} relied on it to answer “{label}”. "
     "The map shows where the model looked, not where the picture was edited.",
     "map_absent": "For this face the evidence is spread so evenly that no place stands out, "

@@ -65,6 +65,18 @@ export function shortNumber(judgement) {
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+const shortClock = new Intl.DateTimeFormat(undefined, {
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+});
+
+/** A recent time, without the year. */
+export function shortTime(milliseconds) {
+  return shortClock.format(new Date(milliseconds));
+}
+
 /** A time in the reader's own manner. */
 export function time(milliseconds) {
   return clock.format(new Date(milliseconds));

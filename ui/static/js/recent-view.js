@@ -2,7 +2,7 @@
 
 import config from "./config.js";
 import { $, copyOf, setIcon, showImage } from "./dom.js";
-import { notice, time } from "./format.js";
+import { notice, shortTime } from "./format.js";
 import { addressOf } from "./preview.js";
 
 function makeItem(record, selectedId, onOpen) {
@@ -13,7 +13,7 @@ function makeItem(record, selectedId, onOpen) {
   item.querySelector(".recent-verdict span").textContent =
     config.texts.verdicts[record.reply.verdict].headline;
   item.querySelector(".recent-name").textContent = record.name;
-  item.querySelector(".recent-time").textContent = time(record.time);
+  item.querySelector(".recent-time").textContent = shortTime(record.time);
   if (record.id === selectedId) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => onOpen(record));
   return item;
