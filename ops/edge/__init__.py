@@ -8,10 +8,11 @@ from pathlib import Path
 from detection.limits import MAX_UPLOAD_BYTES
 from ops.errors import OpsError
 from ops.processes import Child
-from ops.settings import LOOPBACK, WORKFLOW, Settings
+from ops.settings import LOOPBACK, ROOT, WORKFLOW, Settings
 from ops.tokens import INFERENCE_TOKEN_FILE
 
 CADDYFILE = Path(__file__).parent / "Caddyfile"
+_CSP = ROOT / "ui" / "csp.txt"
 # What a multipart form may add to the picture: boundaries, field names, a file name.
 _FORM_BYTES = 64 * 1024
 
@@ -22,6 +23,7 @@ def environment(settings: Settings) -> dict[str, str]:
     Returns:
         SITE_ADDRESS: what Caddy calls the site address; a host name turns HTTPS on.
         EDGE_BIND, EDGE_HOSTS: see `Settings`.
+        EDGE_CSP: the page's content security policy, which stands beside its sources.
         EDGE_SITE: folder of the rendered page.
         EDGE_UPSTREAM, EDGE_WORKFLOW, EDGE_TOKEN_FILE: where requests go, and the token's file.
         EDGE_MAX_BODY, EDGE_MAX_UPLOAD_TEXT: bytes a request may have, and what a refusal says.
@@ -31,6 +33,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SITE_ADDRESS": settings.site_address or f"http://:{settings.ports.edge}",
         "EDGE_BIND": settings.edge_bind,
         "EDGE_HOSTS": settings.edge_hosts,
+        "EDGE_CSP": _CSP.read_text().strip(),
         "EDGE_SITE": str(settings.site_dir),
         "EDGE_UPSTREAM": f"{LOOPBACK}:{settings.ports.inference}",
         "EDGE_WORKFLOW": WORKFLOW,

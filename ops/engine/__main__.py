@@ -21,7 +21,10 @@ def compile_to(folder: Path) -> str | None:
     jar = Path(spec.origin).parent / "frontend" / "model-server.jar"
     command = [javac, "--release", "17", "-g:none", "-nowarn", "-cp", str(jar), "-d", str(folder)]
     result = subprocess.run(
-        command + [str(file) for file in source_files()], check=False, capture_output=True, text=True
+        command + [str(file) for file in source_files()],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     return None if result.returncode == 0 else result.stderr.strip()
 

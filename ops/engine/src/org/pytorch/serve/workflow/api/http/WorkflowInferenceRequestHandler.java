@@ -26,8 +26,8 @@ import org.pytorch.serve.archive.workflow.WorkflowException;
 import org.pytorch.serve.archive.workflow.WorkflowNotFoundException;
 import org.pytorch.serve.ensemble.WorkFlow;
 import org.pytorch.serve.http.BadRequestException;
+import org.pytorch.serve.http.ErrorResponse;
 import org.pytorch.serve.http.HttpRequestHandlerChain;
-import org.pytorch.serve.http.InternalServerException;
 import org.pytorch.serve.http.MethodNotAllowedException;
 import org.pytorch.serve.http.ServiceUnavailableException;
 import org.pytorch.serve.util.ConfigManager;
@@ -68,9 +68,26 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
         if (workflow == null) {
             throw new WorkflowNotFoundException("Workflow not found: " + segments[2]);
         }
+        List<InputParameter> upload;
+        try {
+            upload = upload(request);
+        } catch (BadRequestException e) {
+            refuse(
+                    ctx,
+                    HttpResponseStatus.BAD_REQUEST,
+                    "no_file",
+                    "The multipart form cannot be read, so the request carries no file.");
+            return;
+        }
         new WorkflowRun(workflow.getDag(), headers(request))
-                .start(upload(request))
+                .start(upload)
                 .whenComplete((reply, error) -> answer(ctx, reply, error));
+    }
+
+    /** An error in the shape and with the types of the service's own (detection/errors.py). */
+    private static void refuse(
+            ChannelHandlerContext ctx, HttpResponseStatus status, String type, String message) {
+        NettyUtils.sendJsonResponse(ctx, new ErrorResponse(status.code(), type, message), status);
     }
 
     private static Map<String, String> headers(FullHttpRequest request) {
@@ -93,7 +110,7 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
             form.getBodyHttpDatas().forEach(field -> fields.add(NettyUtils.getFormData(field)));
             return fields;
         } catch (RuntimeException e) { // netty has a family of them for malformed forms
-            throw new BadRequestException("The multipart form cannot be read.");
+            throw new BadRequestException(e);
         } finally {
             if (form != null) {
                 form.cleanFiles();
@@ -104,13 +121,18 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
 
     private static void answer(ChannelHandlerContext ctx, NodeReply reply, Throwable error) {
         if (error instanceof ServiceUnavailableException) {
-            NettyUtils.sendError(ctx, HttpResponseStatus.SERVICE_UNAVAILABLE, error);
+            refuse(
+                    ctx,
+                    HttpResponseStatus.SERVICE_UNAVAILABLE,
+                    "service_unavailable",
+                    error.getMessage());
         } else if (error != null) {
             logger.error("A workflow request failed.", error);
-            NettyUtils.sendError(
+            refuse(
                     ctx,
                     HttpResponseStatus.INTERNAL_SERVER_ERROR,
-                    new InternalServerException("The service failed on this request."));
+                    "internal_error",
+                    "The service failed on this request. Please try again.");
         } else {
             FullHttpResponse response =
                     new DefaultFullHttpResponse(
