@@ -11,11 +11,8 @@ import argparse
 import fcntl
 import hashlib
 import json
-import shutil
-import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ops import packing
 from ops.errors import OpsError
 from ops.settings import MODELS, ROOT, WORKFLOW, Settings
 
@@ -34,12 +32,10 @@ WORKFLOW_ARCHIVE = f"{WORKFLOW}.war"
 _SPEC = ROOT / "handlers" / "workflow.yaml"
 # Version of the nodes that hold code and no weights.
 _CODE_VERSION = "1.0"
+_CODE_NODES = ("ingest", "explain")
 _CODE = ("architectures", "detection", "handlers")
 _CODE_SUFFIXES = {".py", ".json"}
 _WEIGHT_FILES = ("model.json", "weights.safetensors")
-# Stands in for the time of building, which would make every archive different.
-_CREATED_ON = "01/01/2000 00:00:00"
-_ZIP_TIME = (2000, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 over everything that decides what the archive's bytes are."""
         digest = hashlib.sha256()
-        for part in (self.name, self.version, self.handler.name, _archivers(), _CREATED_ON):
+        for part in (self.name, self.version, self.handler.name, _archivers(), packing.FORMAT):
             digest.update(f"{part}\0".encode())
         for path, file in sorted({**self.extra, "": self.handler}.items()):
             digest.update(f"{path}\0{_sha256(file)}\0".encode())
@@ -117,7 +113,7 @@ def build(settings: Settings, plans: list[Plan]) -> list[str]:
             known = manifest.get(plan.file, {})
             if known.get("inputs") == digest and target.is_file():
                 continue
-            _write_archive(plan, target)
+            packing.pack(plan.handler, plan.extra, target, name=plan.name, version=plan.version)
             manifest[plan.file] = {"sha256": _sha256(target), "inputs": digest}
             _write_json(store / MANIFEST, manifest)
             built.append(plan.file)
@@ -127,22 +123,19 @@ def build(settings: Settings, plans: list[Plan]) -> list[str]:
 def build_all(settings: Settings) -> list[str]:
     """Build what the service needs, where it is not there already; returns what was built."""
     store = settings.model_store
-    plans = [
-        Plan(
-            f"{node}-{_CODE_VERSION}.mar",
-            node,
-            _CODE_VERSION,
-            ROOT / "handlers" / f"{node}.py",
-            _code(),
-        )
-        for node in ("ingest", "explain")
-    ]
+    plans = [_code_plan(node) for node in _CODE_NODES]
     plans += [model_plan(store, name, version) for name, version in serving_versions(store).items()]
     built = build(settings, plans)
     with tempfile.TemporaryDirectory(prefix="deepfake-") as folder:
         spec = Path(folder) / f"{WORKFLOW}.yaml"
         spec.write_text(workflow_spec({plan.name: plan.file for plan in plans}))
         return built + build(settings, [Plan(WORKFLOW_ARCHIVE, WORKFLOW, "", spec, {})])
+
+
+def service_files(store: Path) -> list[str]:
+    """File names of the archives that the service needs, the workflow's last."""
+    models = [f"{name}-{version}.mar" for name, version in serving_versions(store).items()]
+    return [_code_plan(node).file for node in _CODE_NODES] + models + [WORKFLOW_ARCHIVE]
 
 
 def workflow_spec(archives: dict[str, str]) -> str:
@@ -153,7 +146,7 @@ def workflow_spec(archives: dict[str, str]) -> str:
 
 
 def read_manifest(store: Path) -> dict[str, dict[str, str]]:
-    """The manifest: file name -> `sha256` of the archive and `inputs`, the digest of what went in."""
+    """The manifest: file name -> `sha256` of the archive, `inputs`: a digest of what went in."""
     try:
         manifest: dict[str, dict[str, str]] = json.loads((store / MANIFEST).read_text())
     except (FileNotFoundError, ValueError):
@@ -174,84 +167,20 @@ def require_known(store: Path, file: str) -> None:
         raise OpsError(f"{file} is not the archive that was built: run `make archive` again.")
 
 
+def _code_plan(node: str) -> Plan:
+    """The archive of a node that holds code and no weights."""
+    file = f"{node}-{_CODE_VERSION}.mar"
+    return Plan(file, node, _CODE_VERSION, ROOT / "handlers" / f"{node}.py", _code())
+
+
 def _code() -> dict[str, Path]:
-    """Our packages, which travel in every archive: two versions of the code can run side by side."""
+    """Our packages. They travel in every archive, so two versions of the code can serve at once."""
     return {
         file.relative_to(ROOT).as_posix(): file
         for package in _CODE
         for file in sorted((ROOT / package).rglob("*"))
         if file.suffix in _CODE_SUFFIXES and "__pycache__" not in file.parts
     }
-
-
-def _write_archive(plan: Plan, target: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="deepfake-") as folder:
-        work = Path(folder)
-        stage, out = work / "stage", work / "out"
-        out.mkdir()
-        for path, file in plan.extra.items():
-            (stage / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, stage / path)
-        laid_out = (
-            _archive_model(plan, stage, out) if plan.version else _archive_workflow(plan, out)
-        )
-        _zip(laid_out, target)
-
-
-def _archive_model(plan: Plan, stage: Path, out: Path) -> Path:
-    # Runtime "python" means the server's own interpreter; "python3" would be any on the PATH.
-    _run(
-        ["model_archiver.model_packaging", "--model-name", plan.name, "--version", plan.version,
-         "--handler", str(plan.handler), "--extra-files", str(stage), "--export-path", str(out),
-         "--archive-format", "no-archive", "--runtime", "python"],
-        out.parent,
-    )  # fmt: skip
-    return out / plan.name
-
-
-def _archive_workflow(plan: Plan, out: Path) -> Path:
-    # The archiver insists on a handler file, which only function nodes need: it gets an empty one.
-    _run(
-        ["workflow_archiver.workflow_packaging", "--workflow-name", plan.name,
-         "--spec-file", str(plan.handler), "--handler", str(ROOT / "handlers" / "__init__.py"),
-         "--export-path", str(out)],
-        out.parent,
-    )  # fmt: skip
-    with zipfile.ZipFile(out / plan.file) as archive:
-        archive.extractall(out / plan.name)
-    return out / plan.name
-
-
-def _run(module_and_arguments: list[str], scratch: Path) -> None:
-    # The archivers stage in <temporary folder>/<name>: in one of ours, two runs cannot collide.
-    result = subprocess.run(
-        [sys.executable, "-m", *module_and_arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"TMPDIR": str(scratch), "PATH": ""},
-    )
-    if result.returncode != 0:
-        last = (result.stderr or result.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise OpsError(f"{module_and_arguments[0]} failed: {last[0]}.")
-
-
-def _zip(folder: Path, target: Path) -> None:
-    """Pack a laid-out archive: sorted, without times, uncompressed (weights do not compress)."""
-    new = target.with_name(f".{target.name}.new")
-    with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _ZIP_TIME)
-            entry.external_attr = 0o644 << 16
-            data = file.read_bytes()
-            archive.writestr(entry, _timeless(data) if file.name == "MANIFEST.json" else data)
-    new.replace(target)
-
-
-def _timeless(manifest: bytes) -> bytes:
-    content: dict[str, Any] = json.loads(manifest)
-    content["createdOn"] = _CREATED_ON
-    return json.dumps(content, indent=2, sort_keys=True).encode()
 
 
 def _archivers() -> str:

@@ -110,7 +110,7 @@ class ManagementClient(_ApiClient):
             max_batch_delay_ms: how long to wait for more.
             workers: processes to start.
         """
-        query = {
+        query: dict[str, str | int] = {
             "url": archive,
             "model_name": name,
             "batch_size": batch_size,

@@ -24,7 +24,7 @@ def deploy_workflow(settings: Settings, management: ManagementClient, say: Say) 
     if WORKFLOW in management.workflows():
         say(f"The workflow {WORKFLOW} is registered already.")
         return
-    for file in archive.read_manifest(settings.model_store):
+    for file in archive.service_files(settings.model_store):
         archive.require_known(settings.model_store, file)
     say("Loading the workflow ...")
     management.register_workflow(archive.WORKFLOW_ARCHIVE)

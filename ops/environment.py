@@ -1,7 +1,7 @@
 """Checks that the Python environment is whole: the right packages, in the pinned versions.
 
-Run as `python -m ops.environment FILE...`; exits 1 with one sentence where something is missing, so
-that `make` knows to install again. Uses the standard library only, as it runs where others may lack.
+Run as `python -m ops.environment FILE...`; exits 1 with one sentence where something is missing,
+so that `make` knows to install again. Uses the standard library only: the rest may be missing.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""TorchServe's configuration: `config.properties` of the repository plus what differs per service."""
+"""TorchServe's configuration: the repository's `config.properties`, with a service's own values."""
 
 from pathlib import Path
 

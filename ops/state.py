@@ -31,8 +31,7 @@ class State:
     scratch: str
     ready: bool = False
 
-    @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the supervising process lives."""
         return is_alive(self.pid, self.started)
 

@@ -12,7 +12,7 @@ from ops.tokens import read_tokens
 def report(settings: Settings) -> tuple[bool, list[str]]:
     """Whether the service serves, and the lines that say what runs."""
     running = state.read(settings.run_dir)
-    if running is None or not running.alive:
+    if running is None or not running.is_alive():
         return False, ["The service does not run: start it with `make serve`."]
     lines = [
         f"Page: {running.page_url} (process {running.pid}{'' if running.ready else ', starting'})"

@@ -27,10 +27,10 @@ def stop(settings: Settings) -> str:
     running = state.read(settings.run_dir)
     if running is None:
         return "The service does not run."
-    if running.alive:
+    if running.is_alive():
         os.kill(running.pid, signal.SIGTERM)
         deadline = time.monotonic() + _SECONDS
-        while running.alive:
+        while running.is_alive():
             if time.monotonic() > deadline:
                 raise OpsError(f"Process {running.pid} did not end within {_SECONDS:.0f} seconds.")
             time.sleep(0.1)

@@ -30,9 +30,7 @@ def read_tokens(run_dir: Path) -> Tokens:
         keys = json.loads(path.read_text())
         return Tokens(keys["management"]["key"], keys["inference"]["key"])
     except FileNotFoundError as error:
-        raise OpsError(
-            f"No TorchServe runs from {run_dir}: start one with `make serve`."
-        ) from error
+        raise OpsError("TorchServe does not run here: start it with `make serve`.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OpsError(f"TorchServe's key file {path} cannot be read ({error!r}).") from error
 
