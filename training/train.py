@@ -89,7 +89,7 @@ class Trainer:
             self._model = DistributedDataParallel(self.detector)
         self._average = AveragedModel(
             self.detector,
-            multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),  # type: ignore[no-untyped-call]
+            multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
             use_buffers=True,
         )
         self._optimiser = torch.optim.AdamW(
@@ -120,6 +120,7 @@ class Trainer:
         batches: Iterator[Any] = iter(()) if complete else self._batches()
         for crops, labels in batches:
             loss = self._train_step(crops.flatten(0, 1), labels.flatten())
+            self._stop = bool(self.group.share(int(self._stop)))  # all processes stop together
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
             last = self.step == self.config.steps
@@ -172,7 +173,7 @@ class Trainer:
             logits.float(), labels.to(device), label_smoothing=self.config.label_smoothing
         )
         self._optimiser.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimiser)
         nn.utils.clip_grad_norm_(self.detector.parameters(), self.config.gradient_clip)
         self._scaler.step(self._optimiser)
@@ -240,7 +241,7 @@ class Trainer:
         if state["config"] != json.dumps(dataclasses.asdict(self.config), sort_keys=True):
             raise ValueError(
                 f"{self.settings.folder} holds a run with another configuration; "
-                "choose another --run folder or remove it"
+                "choose another --run-dir or remove it"
             )
         self.detector.load_state_dict(state["model"])
         self._average.load_state_dict(state["average"])
@@ -291,7 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help="training/configs/<model>.toml")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
-    parser.add_argument("--run", type=Path, help="the run's folder (build/training/<model>)")
+    parser.add_argument("--run-dir", type=Path, help="the run's folder (build/training/<model>)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
     parser.add_argument(
@@ -309,7 +310,7 @@ def main() -> None:
         config = load_config(arguments.config)
         samples = load_samples(arguments.data)
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
-        folder = arguments.run or Path("build/training") / config.model
+        folder = arguments.run_dir or Path("build/training") / config.model
         settings = RunSettings(folder, arguments.workers, arguments.validation_images)
         with join_group() as group:
             complete = Trainer(config, settings, samples, loader, group).run()

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from training.calibration import (
+    choose_thresholds,
+    class_weights,
+    expected_calibration_error,
+    fit_temperature,
+    probability_fake,
+)
+from training.manifest import FAKE, REAL, Sample
+
+
+def _overconfident(temperature: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose true probabilities are reached after division by `temperature`."""
+    rng = np.random.default_rng(0)
+    margin = rng.normal(0, 2, count)
+    labels = np.where(rng.random(count) < 1 / (1 + np.exp(-margin)), FAKE, REAL)
+    half = (margin * temperature / 2).astype(np.float32)
+    return np.stack([half, -half], axis=1), labels.astype(np.int64)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_spoilt_the_logits_is_found(temperature: float) -> None:
+    logits, labels = _overconfident(temperature)
+    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_scaling_repairs_the_calibration_error() -> None:
+    logits, labels = _overconfident(4.0)
+    before = expected_calibration_error(probability_fake(logits), labels)
+    fitted = fit_temperature(logits, labels)
+    after = expected_calibration_error(probability_fake(logits, fitted), labels)
+    assert before > 0.1
+    assert after < 0.02
+
+
+def test_probabilities_stay_finite_for_extreme_logits() -> None:
+    logits = np.array([[3e4, -3e4], [-3e4, 3e4]], np.float32)
+    assert probability_fake(logits, 0.05).tolist() == pytest.approx([1, 0])
+
+
+def test_both_classes_weigh_the_same() -> None:
+    labels = np.array([0, 0, 0, 1])
+    weights = class_weights(labels)
+    assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
+    with pytest.raises(ValueError, match="both fake and real"):
+        class_weights(np.zeros(3, np.int64))
+
+
+def test_thresholds_keep_their_promise_for_every_source() -> None:
+    rng = np.random.default_rng(1)
+    samples, values = [], []
+    for source, mean in (("easy", 0.2), ("hard", 0.6)):
+        for label in (FAKE, REAL):
+            for value in np.clip(rng.normal(mean if label else mean + 0.2, 0.1, 400), 0, 1):
+                samples.append(Sample("", "validation", label, source))
+                values.append(value)
+    probabilities = np.array(values)
+    thresholds = choose_thresholds(probabilities, samples, 0.05, 0.10)
+    labels = np.array([sample.label for sample in samples])
+    sources = np.array([sample.source for sample in samples])
+    rates = {
+        source: (probabilities[(labels == REAL) & (sources == source)] >= thresholds.fake).mean()
+        for source in ("easy", "hard")
+    }
+    assert max(rates.values()) <= 0.05
+    assert rates["hard"] > 0.04, "the threshold is no stricter than the promise asks"
+    assert (probabilities[labels == FAKE] <= thresholds.real).mean() <= 0.10
+    assert thresholds.real <= 0.5 <= thresholds.fake

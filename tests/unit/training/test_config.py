@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from training.config import load_config
+
+CONFIGS = sorted(Path("training/configs").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configurations_load(path: Path) -> None:
+    config = load_config(path)
+    assert config.model == path.stem
+    assert config.steps > config.warmup_steps
+    assert sum(config.mixture.sources.values()) + config.mixture.self_blended == pytest.approx(1)
+
+
+def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('model = "cnn"\nlearning_rat = 1\n')
+    with pytest.raises(ValueError, match="unknown setting 'learning_rat'"):
+        load_config(path)
+    path.write_text('model = "cnn"\n[augmentation]\nbluur = 1\n')
+    with pytest.raises(ValueError, match="'bluur'"):
+        load_config(path)
+
+
+def test_an_unknown_model_or_broken_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('model = "vgg"\n')
+    with pytest.raises(ValueError, match="unknown model 'vgg'"):
+        load_config(path)
+    path.write_text("model = \n")
+    with pytest.raises(ValueError, match=r"run\.toml"):
+        load_config(path)
+    with pytest.raises(FileNotFoundError, match="no configuration"):
+        load_config(tmp_path / "none.toml")

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.augment import AugmentConfig, Crop
+from training.manifest import Sample, in_split, load_samples
+from training.pairs import FaceLoader, Mixture, PairDataset
+from training.regions import DEFAULT_PATH, load_regions
+from training.scoring import auc_by_source
+
+NO_CHANGE = AugmentConfig(
+    p_geometry=0, p_colour=0, p_grey=0, p_blur=0, p_noise=0, p_rescale=0, p_jpeg=0
+)
+
+
+def _dataset(
+    samples: list[Sample], loader: FaceLoader, mixture: Mixture, items: int = 20
+) -> PairDataset:
+    return PairDataset(in_split(samples, "train"), loader, mixture, NO_CHANGE, items, seed=3)
+
+
+def test_every_item_is_a_fake_and_a_real_face(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    data = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}, self_blended=1.0))
+    crops, labels = data[0]
+    assert crops.shape == (2, 224, 224, 3)
+    assert crops.dtype == torch.uint8
+    assert labels.tolist() == [0, 1]
+
+
+class RecordingLoader(FaceLoader):
+    """Remembers which samples were read."""
+
+    def __init__(self, inner: FaceLoader) -> None:
+        super().__init__(inner._root, inner._regions)
+        self.read: list[Sample] = []
+
+    def crop(self, sample: Sample) -> Crop:
+        self.read.append(sample)
+        return super().crop(sample)
+
+
+def test_a_fake_comes_with_the_very_image_it_was_made_from(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    loader = RecordingLoader(tiny_loader)
+    data = _dataset(tiny_samples, loader, Mixture({"alpha": 1.0, "beta": 1.0}))
+    for index in range(12):
+        data[index]
+    pairs = list(zip(loader.read[::2], loader.read[1::2], strict=True))
+    assert {fake.source for fake, _ in pairs} == {"alpha", "beta"}
+    for fake, real in pairs:
+        assert (fake.label, real.label) == (0, 1)
+        assert fake.source == real.source
+        if fake.pair:
+            assert real.path == fake.pair
+
+
+def test_items_follow_from_seed_and_number_alone(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    mixture = Mixture({"alpha": 1.0, "beta": 1.0}, self_blended=1.0)
+    first = _dataset(tiny_samples, tiny_loader, mixture)
+    again = _dataset(tiny_samples, tiny_loader, mixture, items=400)
+    assert torch.equal(first[7][0], again[7][0])
+    assert not torch.equal(first[7][0], first[8][0])
+
+
+def test_excluded_sources_are_never_read(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    mixture = Mixture({"alpha": 1.0, "beta": 1.0}, self_blended=1.0, exclude=("beta",))
+    data = _dataset(tiny_samples, tiny_loader, mixture)
+    assert {sample.source for sample in data._all_reals} == {"alpha"}
+    assert set(data._fakes) == {"alpha"}
+    assert len(data._draws) == 2
+
+
+def test_a_source_without_fakes_is_refused(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    reals = [sample for sample in tiny_samples if sample.label == 1]
+    with pytest.raises(ValueError, match="'alpha' lacks fake or real"):
+        _dataset(reals, tiny_loader, Mixture({"alpha": 1.0}))
+    with pytest.raises(ValueError, match="empty"):
+        _dataset(reals, tiny_loader, Mixture())
+
+
+@pytest.mark.dataset
+def test_no_trivial_feature_tells_the_classes_apart(data_root: Path) -> None:
+    """Size and dimensions are gone after the pipeline; brightness and sharpness say little."""
+    samples = load_samples(data_root)
+    loader = FaceLoader(data_root, load_regions(DEFAULT_PATH) if DEFAULT_PATH.is_file() else {})
+    data = PairDataset(
+        in_split(samples, "train"),
+        loader,
+        Mixture({"dfdc": 1.0}, self_blended=1.0),
+        AugmentConfig(),
+        items=400,
+        seed=1,
+    )
+    rows: list[Sample] = []
+    features: dict[str, list[float]] = {"brightness": [], "sharpness": [], "saturation": []}
+    for index in range(400):
+        crops, labels = data[index]
+        assert crops.shape == (2, 224, 224, 3)
+        for crop, label in zip(crops.numpy().astype(float), labels.tolist(), strict=True):
+            rows.append(Sample("", "train", label, "mixture"))
+            features["brightness"].append(crop.mean())
+            features["sharpness"].append(np.abs(np.diff(crop, axis=1)).mean())
+            features["saturation"].append((crop.max(axis=-1) - crop.min(axis=-1)).mean())
+    for name, values in features.items():
+        auc = auc_by_source(rows, np.asarray(values))[0].auc
+        assert 0.35 < auc < 0.65, f"{name} alone has AUC {auc:.2f}"
