@@ -42,7 +42,7 @@ def _mask(size: tuple[int, int]) -> npt.NDArray[np.float32]:
     mask = Image.new("L", size, 0)
     ImageDraw.Draw(mask).ellipse(FACE, fill=255)
     soft = mask.filter(ImageFilter.GaussianBlur(4))
-    return np.asarray(soft, dtype=np.float32)[..., None] / 255
+    return np.asarray(soft, dtype=np.float32)[..., None] / np.float32(255)
 
 
 def self_blend(photo: Image.Image) -> Image.Image:

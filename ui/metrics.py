@@ -57,7 +57,11 @@ def _written(figure: object, name: str) -> str:
         return "not measured"
     scale, digits, unit = (100, 0, " %") if name in _SHARES else (1, 3, "")
     text = f"{value * scale:.{digits}f}"
-    if isinstance(figure, dict) and _is_number(figure.get("low")) and _is_number(figure.get("high")):
+    if (
+        isinstance(figure, dict)
+        and _is_number(figure.get("low"))
+        and _is_number(figure.get("high"))
+    ):
         low, high = figure["low"] * scale, figure["high"] * scale
         return f"{text}{unit} ({low:.{digits}f} to {high:.{digits}f})"
     return text + unit

@@ -42,7 +42,8 @@ def _script_config(limits: dict[str, Any], models: list[ModelFacts]) -> str:
         "texts": for_scripts(),
     }
     text = json.dumps(config, ensure_ascii=False, indent=1)
-    return f"// Written by ui/render.py from the service's own configuration.\nexport default {text};\n"
+    origin = "// Written by ui/render.py from the service's own configuration."
+    return f"{origin}\nexport default {text};\n"
 
 
 def _write_assets(folder: Path, config: str) -> str:

@@ -159,6 +159,14 @@ NOTICES = {
     "short_real": "{number} real",
 }
 
+COLUMNS = {
+    "face": "Face",
+    "place": "Place (left, top, right, bottom)",
+    "result": "Result",
+    "decider": "Decided by",
+}
+"""Headings of the report's figures; between result and decider stand the models."""
+
 
 def for_scripts() -> dict[str, Any]:
     """Return all texts under the keys by which the page's scripts know them."""
@@ -171,6 +179,7 @@ def for_scripts() -> dict[str, Any]:
         "stages": STAGES,
         "failures": FAILURES,
         "notices": NOTICES,
+        "columns": COLUMNS,
     }
 
 

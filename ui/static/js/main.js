@@ -122,14 +122,22 @@ function closeReport() {
   if (location.hash === "#report") window.history.back();
 }
 
+function toggleReport(shown) {
+  if (shown) renderReport(record(), selected.face);
+  $("toast").hidden = true;
+  $("report").hidden = !shown;
+  $("main").hidden = shown;
+}
+
+function reportWanted() {
+  return location.hash === "#report" && Boolean(record());
+}
+
 /** The report is a state of this page with its own address, so that Back leads out of it. */
 function showReport() {
-  const wanted = location.hash === "#report" && Boolean(record());
+  const wanted = reportWanted();
   const wasOpen = !$("report").hidden;
-  if (wanted) renderReport(record(), selected.face);
-  $("toast").hidden = true;
-  $("report").hidden = !wanted;
-  $("main").hidden = wanted;
+  toggleReport(wanted);
   if (wanted) $("report").focus();
   else document.title = config.texts.product;
   if (wasOpen && !wanted) $("open-report").focus();
@@ -171,10 +179,9 @@ function watchHistory() {
 }
 
 window.addEventListener("hashchange", showReport);
-window.addEventListener("beforeprint", () => {
-  if (record()) renderReport(record(), selected.face);
-  document.body.classList.toggle("prints-report", Boolean(record()));
-});
+// Whoever prints the page while it shows a result gets the report.
+window.addEventListener("beforeprint", () => toggleReport(Boolean(record())));
+window.addEventListener("afterprint", () => toggleReport(reportWanted()));
 window.addEventListener("beforeunload", (event) => {
   if (queue.pending.length) event.preventDefault();
 });

@@ -49,32 +49,37 @@ function renderPictures(record, index) {
     : notice("map_absent");
 }
 
-function row(cells) {
+/** A table row; a cell is [text, class]. The first is the row's heading, in a head row all are. */
+function row(cells, head = false) {
   const made = element("tr");
   made.append(
     ...cells.map(([text, className], column) => {
-      const cell = element(column ? "td" : "th", text, className);
-      if (!column) cell.scope = "row";
+      const cell = element(head || !column ? "th" : "td", text, className);
+      if (head || !column) cell.scope = head ? "col" : "row";
       return cell;
     }),
   );
   return made;
 }
 
-function figures(reply) {
-  return reply.faces.flatMap((face, index) => {
+/** One row a face: a report on many faces still fits on one page. */
+function renderFigures(reply) {
+  const models = Object.keys(reply.models);
+  const { columns } = config.texts;
+  const heads = [columns.face, columns.place, columns.result, ...models.map(modelName), columns.decider];
+  const rows = reply.faces.map((face, index) => {
     const { name, verdict } = faceLabel(face, index);
-    return Object.entries(face.models).map(([model, judged]) => {
-      const decides = model === face.decided_by ? ` (${notice("decides")})` : "";
-      return row([
-        [name],
-        [(face.box ?? face.region).join(", ")],
-        [verdict],
-        [modelName(model) + decides],
-        [probability(judged.probability_fake), "figure"],
-      ]);
-    });
+    return row([
+      [name],
+      [(face.box ?? face.region).join(", ")],
+      [verdict],
+      ...models.map((model) => [probability(face.models[model].probability_fake), "figure"]),
+      [modelName(face.decided_by)],
+    ]);
   });
+  const table = $("report-figures");
+  table.tHead.replaceChildren(row(heads.map((head) => [head]), true));
+  table.tBodies[0].replaceChildren(...rows);
 }
 
 function renderMeta(record) {
@@ -106,7 +111,7 @@ export function renderReport(record, index) {
   $("report-reasons").replaceChildren(
     ...doubts(reply, reply.faces[index]).map((sentence) => element("li", sentence)),
   );
-  $("report-figures").tBodies[0].replaceChildren(...figures(reply));
+  renderFigures(reply);
   $("report-models").tBodies[0].replaceChildren(
     ...Object.values(reply.models).map((model) =>
       row([

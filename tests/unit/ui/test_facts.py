@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from detection.overlay import COLOURS
+from ui.cards import card_sections
+from ui.colours import legend_svg
+from ui.facts import limits_facts, model_facts
+from ui.metrics import error_rates, figure_table
+
+
+def test_serving_versions_come_first_then_the_newest(store: Path) -> None:
+    models = [(model.name, model.version, model.serving) for model in model_facts(store)]
+    assert models == [
+        ("cnn", "1.2", True),
+        ("efficientnet", "1.0", True),
+        ("cnn", "1.0", False),
+    ]
+
+
+def test_every_accepted_format_has_a_media_type() -> None:
+    facts = limits_facts()
+    assert len(facts["mime_types"]) == len(facts["formats"]) > 0
+    assert all(kind.startswith("image/") for kind in facts["mime_types"])
+
+
+def test_a_file_that_is_no_object_is_an_error(store: Path) -> None:
+    (store / "serving.json").write_text("[]")
+    with pytest.raises(TypeError, match="serving"):
+        model_facts(store)
+
+
+def test_figures_of_the_evaluation_come_before_those_of_the_calibration() -> None:
+    figure = {"value": 0.9, "low": 0.85, "high": 0.95}
+    sources = {"dfdc": {"auc": figure, "real_called_fake": 0.041}, "sdxl": {"auc": 0.5}}
+    table = figure_table({"evaluation": {"model": {"by_source": sources}}, "calibration": {}})
+    assert table is not None
+    assert table.columns == ["Source", "AUC", "Real called fake"]
+    assert table.rows == [
+        ["dfdc", "0.900 (0.850 to 0.950)", "4 %"],
+        ["sdxl", "0.500", "not measured"],
+    ]
+    assert "test" in table.caption
+
+
+def test_figures_fall_back_to_the_calibration_and_to_none() -> None:
+    table = figure_table({"calibration": {"auc": {"dfdc": 0.8}}})
+    assert table is not None
+    assert table.rows == [["dfdc", "0.800"]]
+    assert "validation" in table.caption
+    assert figure_table({}) is None
+    assert figure_table({"calibration": {}}) is None
+
+
+def test_error_rates_are_those_of_the_worst_source() -> None:
+    sources = {
+        "a": {"real_called_fake": {"value": 0.02, "low": 0.0, "high": 0.1}},
+        "b": {"real_called_fake": 0.07},
+    }
+    bounds = {"error_rates": {"false_fake": 0.5, "false_real": 0.1}}
+    found = error_rates({"evaluation": {"by_source": sources}, "calibration": bounds})
+    assert found == {"false_alarms": 0.07, "misses": 0.1}
+    assert error_rates({}) == {}
+
+
+def test_cards_are_split_and_lose_raw_html() -> None:
+    data = "## Data\n\n<b onclick=x>bold</b>\n\n### Deeper\n\n"
+    sections = card_sections(f"# T\n\nIntro.\n\n{data}## Empty\n\n## Limits\n\n- one")
+    assert [title for title, _ in sections] == ["", "Data", "Limits"]
+    html = dict(sections)["Data"]
+    assert "<b" not in html
+    assert "<h5>Deeper</h5>" in html
+
+
+def test_legend_runs_through_the_overlays_colours() -> None:
+    svg = legend_svg()
+    first, last = COLOURS[0], COLOURS[-1]
+    marks = svg.split("<stop ")[1:]
+    assert "rgb({},{},{})".format(*first) in marks[0]
+    assert "rgb({},{},{})".format(*last) in marks[-1]
+    assert 'offset="0.0000"' in marks[0]
+    assert 'offset="1.0000"' in marks[-1]
