@@ -56,7 +56,7 @@ def explain_head(head: nn.Module, features: torch.Tensor) -> ExplainedLogits:
         inputs = features.detach().requires_grad_()
         logits: torch.Tensor = cam.activations_and_grads(inputs)
         predicted = logits.detach().argmax(dim=1, keepdim=True)
-        logits.gather(1, predicted).sum().backward()  # type: ignore[no-untyped-call]
+        logits.gather(1, predicted).sum().backward()
         recorded = cam.activations_and_grads
         activations, gradients = recorded.activations[0], recorded.gradients[0]
         maps: FloatArray = cam.get_cam_image(

@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 from detection import limits
 from detection.errors import InputError
 from detection.jpeg import count_scans, estimate_quality
+from detection.quiet import quiet_stderr
 from detection.sniff import accepted_signature, describe
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -39,6 +41,7 @@ _STORED_VIEW: dict[int, Callable[[UInt8Array], UInt8Array]] = {
     8: lambda upright: np.rot90(upright, -1),
 }
 _log = logging.getLogger(__name__)
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # its remarks on hostile files fill the log
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def _decode(data: bytes) -> DecodedImage:
         if image.info.get("progressive") and count_scans(data) > limits.MAX_SCANS:
             raise _damaged("it has far more scans than any encoder writes")
         quality = estimate_quality(getattr(image, "quantization", {})) if name == "JPEG" else None
-        image.load()
+        with quiet_stderr() if name == "TIFF" else nullcontext():
+            image.load()
         pixels = _to_upright_rgb(image)
         return DecodedImage(
             pixels=pixels,

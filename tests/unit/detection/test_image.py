@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import logging
+import os
 import struct
 import subprocess
 import sys
@@ -367,3 +370,18 @@ def test_progressive_jpeg_of_thousands_of_scans(portrait: UInt8Array, encode: En
 def test_pictures_hidden_behind_other_bytes_are_not_searched_for(portrait_jpeg: bytes) -> None:
     assert refusal(b"GIF no more" + portrait_jpeg).type in {"unsupported_format", "damaged_picture"}
     assert refusal(b"\r\n" + portrait_jpeg).code == 415
+
+
+def test_damaged_tiff_writes_nothing_to_the_log(
+    encode: Encode, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 2, (200, 200), dtype=np.uint8)
+    data = bytearray(
+        encode(Image.fromarray(noise * 255).convert("1"), "TIFF", compression="group4")
+    )
+    data[200:2000] = bytes(reversed(data[200:2000]))
+    with contextlib.suppress(InputError):
+        decode_image(bytes(data))
+    os.write(2, b"still open")
+    assert capfd.readouterr().err == "still open"
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
