@@ -60,17 +60,23 @@ logs: ## show the last lines of the logs and follow them
 
 ## The models (MODEL=cnn or MODEL=efficientnet)
 
+DATA ?= ../shared/data
+
+.PHONY: regions
+regions: env ## find the face in every image of DATA, once; train and evaluate need it
+	@$(PY) -m training.regions --data $(DATA)
+
 .PHONY: train
-train: env need-model ## train a model as training/configs/MODEL.toml says
-	@$(PY) -m training.train --config training/configs/$(MODEL).toml $(ARGS)
+train: env need-model regions ## train a model as training/configs/MODEL.toml says; resumes
+	@$(PY) -m training.train --config training/configs/$(MODEL).toml --data $(DATA) $(ARGS)
 
 .PHONY: calibrate
-calibrate: env need-model ## fit a model's temperature and thresholds on the validation split
-	@$(PY) -m training.calibrate $(MODEL) $(ARGS)
+calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights
+	@$(PY) -m training.calibrate $(MODEL) --data $(DATA) $(if $(VERSION),--version $(VERSION)) $(ARGS)
 
 .PHONY: evaluate
-evaluate: env ## figures of the serving models on the test split
-	@$(PY) -m training.evaluate $(ARGS)
+evaluate: env regions ## figures of the serving models on the test split
+	@$(PY) -m training.evaluate --data $(DATA) $(ARGS)
 
 .PHONY: need-model
 need-model:

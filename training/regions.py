@@ -76,6 +76,8 @@ def find_regions(root: Path, samples: Iterable[Sample], path: Path, workers: int
     """
     known = load_regions(path) if path.is_file() else {}
     missing = [sample.path for sample in samples if sample.path not in known]
+    if not missing:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         path.open("a", encoding="utf-8") as file,
