@@ -110,10 +110,11 @@ def model_store(folder: Path) -> Path:
 
 def write_untrained_version(store: Path, name: str, version: str, seed: int = 0) -> Path:
     """Write a version folder of a network with random weights; returns the folder."""
-    import torch
+    # Here, as importing torch takes seconds and most tests need none.
+    import torch  # noqa: PLC0415
 
-    from architectures import build
-    from architectures.weights import save_weights
+    from architectures import build  # noqa: PLC0415
+    from architectures.weights import save_weights  # noqa: PLC0415
 
     torch.manual_seed(seed)
     detector = build(name)
