@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from architectures import build
+from architectures import Detector, build
 from architectures.efficientnet import initialise, options_for
 from architectures.weights import save_weights
 
@@ -62,13 +62,18 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         detector = build(name, **options)
         if name == "efficientnet":
             initialise(detector, "imagenet-lite0")
-        write_version(store / name / "1.0", detector, options)
+        _write_version(store / name / "1.0", detector, options)
     (store / "serving.json").write_text(json.dumps({"cnn": "1.0", "efficientnet": "1.0"}))
     return store
 
 
-def write_version(folder: Path, detector: Any, options: dict[str, Any]) -> None:
+@pytest.fixture(scope="session")
+def write_version() -> Callable[[Path, Detector, dict[str, Any]], None]:
     """Writes a version's folder as `training.publish` lays it out."""
+    return _write_version
+
+
+def _write_version(folder: Path, detector: Detector, options: dict[str, Any]) -> None:
     folder.mkdir(parents=True)
     weights = folder / "weights.safetensors"
     save_weights(detector, weights)
