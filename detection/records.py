@@ -76,7 +76,9 @@ class Subject:
         """Reads the subject of a message; raises `InputError` if it is not one."""
         image = _image_facts(facts.get("image"))
         boxes, regions = arrays.get("boxes"), arrays.get("regions")
-        if boxes is None or regions is None or not 1 <= len(boxes) <= limits.MAX_FACES:
+        if boxes is None or regions is None or boxes.ndim != 2:
+            raise malformed("it does not say where the faces are")
+        if not 1 <= len(boxes) <= limits.MAX_FACES:
             raise malformed(f"it must tell of 1 to {limits.MAX_FACES} faces")
         for array in (boxes, regions):
             _check_boxes(array, len(boxes), image)

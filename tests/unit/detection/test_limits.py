@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image
 
 from detection import faces, limits
@@ -17,7 +18,9 @@ def test_formats_are_pillows_own_names() -> None:
 
 
 def test_crop_size_is_that_of_the_crop_rule() -> None:
-    assert limits.CROP_SIZE == faces.CROP_SIZE
+    picture = np.zeros((50, 40, 3), np.uint8)
+    crop = faces.crop_face(picture, (0, 0, 40, 40))
+    assert crop.shape == (limits.CROP_SIZE, limits.CROP_SIZE, 3)
 
 
 def test_schema_names_what_the_code_names() -> None:
