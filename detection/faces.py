@@ -16,14 +16,11 @@ import numpy.typing as npt
 import onnxruntime
 from PIL import Image
 
-from detection.limits import MAX_FACES
+from detection.limits import CROP_SIZE, MAX_FACES
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 Region = tuple[int, int, int, int]
-
-CROP_SIZE = 224
-"""Side in pixels of the square crop that the nodes exchange: the size of the dfdc face crops."""
 
 REGION_SCALE = 0.95
 """Side of the crop over the longer side of the detector's box.

@@ -19,7 +19,7 @@ MAX_FACES = 16
 """Most faces judged in one picture, the largest first."""
 
 CROP_SIZE = 224
-"""Side in pixels of the face crops that the nodes exchange; the same as `faces.CROP_SIZE`."""
+"""Side in pixels of the face crops that the nodes exchange: the size of the dfdc training crops."""
 
 SMALL_FACE_SIDE = 64
 """A face whose longer side is shorter than this, in pixels, is judged with a caution."""
