@@ -112,5 +112,6 @@ class TorchServe:
 
     def stop(self) -> None:
         """End the server with all its workers, and remove what it unpacked."""
-        self.child.stop()
+        # No request is in flight: the edge was stopped first. Loading workers do not stop politely.
+        self.child.stop(grace=8)
         shutil.rmtree(self._scratch, ignore_errors=True)
