@@ -20,6 +20,21 @@ def _shift(tokens: list[Token]) -> None:
             token.tag = f"h{min(6, int(token.tag[1]) + _HEADING_SHIFT)}"
 
 
+def _without_empty_heads(tokens: list[Token]) -> list[Token]:
+    """Drop table heads without a word in them, which Markdown asks for but readers stumble over."""
+    kept: list[Token] = []
+    head: list[Token] | None = None
+    for token in tokens:
+        if token.type == "thead_open":
+            head = []
+        (kept if head is None else head).append(token)
+        if token.type == "thead_close" and head is not None:
+            if any(part.content.strip() for part in head):
+                kept += head
+            head = None
+    return kept
+
+
 def card_sections(text: str) -> list[tuple[str, str]]:
     """Split a card at its second-level headings and render each part.
 
@@ -43,5 +58,6 @@ def card_sections(text: str) -> list[tuple[str, str]]:
     rendered = []
     for title, body in parts:
         _shift(body)
-        rendered.append((title, parser.renderer.render(body, parser.options, {})))
+        shown = _without_empty_heads(body)
+        rendered.append((title, parser.renderer.render(shown, parser.options, {})))
     return [(title, html) for title, html in rendered if html.strip()]

@@ -116,9 +116,7 @@ def test_a_sample_that_cannot_be_fetched_is_explained(ui: Screen) -> None:
     ui.problems.clear()
 
 
-def test_leaving_while_pictures_are_on_their_way_is_asked_about(
-    ui: Screen, pictures: Path
-) -> None:
+def test_leaving_while_pictures_are_on_their_way_is_asked_about(ui: Screen, pictures: Path) -> None:
     asked: list[str] = []
 
     def leave(dialog: Dialog) -> None:

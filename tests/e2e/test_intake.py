@@ -97,7 +97,11 @@ def test_what_the_browser_cannot_show_is_judged_all_the_same(ui: Screen, picture
 
 def test_progress_is_shown_and_told(ui: Screen, pictures: Path) -> None:
     told: list[str] = []
-    ui.page.expose_function("tell", lambda text: told.append(text))
+
+    def tell(text: str) -> None:
+        told.append(text)
+
+    ui.page.expose_function("tell", tell)
     ui.page.evaluate(
         """new MutationObserver(() => tell(document.getElementById("status").textContent))
         .observe(document.getElementById("status"), { childList: true, characterData: true })"""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
+import requests
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
@@ -113,25 +113,26 @@ class Screen:
         """How many pictures have been sent."""
         return sum(address.endswith("/api/detect") for address in self.requests)
 
-    @contextmanager
-    def changed_replies(self, change: Any) -> Iterator[None]:
-        """Let `change(reply)` alter the real service's replies, to reach rare states."""
-
-        def alter(route: Route) -> None:
-            response = route.fetch()
-            reply = response.json()
-            change(reply)
-            route.fulfill(response=response, body=json.dumps(reply))
-
-        self.page.route(ENDPOINT, alter)
-        yield
+    def judge_changed(self, file: Path, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Judge a file, but let `change` alter the service's reply, to reach rare states."""
+        with file.open("rb") as content:
+            answer = requests.post(f"{self.origin}/api/detect", files={"data": content}, timeout=60)
+        reply: dict[str, Any] = answer.json()
+        change(reply)
+        self.page.route(ENDPOINT, lambda route: route.fulfill(json=reply))
+        self.judge(file)
         self.page.unroute(ENDPOINT)
+        return reply
 
     @contextmanager
     def dead_line(self) -> Iterator[None]:
         """Let requests to the service hang, as on a line that went dead."""
         held: list[Route] = []
-        self.page.route(ENDPOINT, lambda route: held.append(route))
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        self.page.route(ENDPOINT, hold)
         yield
         self.page.unroute(ENDPOINT)
 

@@ -72,6 +72,15 @@ def test_cards_are_split_and_lose_raw_html() -> None:
     assert "<h5>Deeper</h5>" in html
 
 
+def test_tables_of_cards_lose_heads_without_words() -> None:
+    bare = "| | |\n|---|---|\n| a | b |\n"
+    ((_, html),) = card_sections(bare)
+    assert "<thead" not in html
+    assert "<td>a</td>" in html
+    ((_, html),) = card_sections(bare.replace("| | |", "| x | |", 1))
+    assert "<th>x</th>" in html
+
+
 def test_legend_runs_through_the_overlays_colours() -> None:
     svg = legend_svg()
     first, last = COLOURS[0], COLOURS[-1]
