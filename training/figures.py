@@ -1,9 +1,4 @@
-"""The figures of a detector, each with a 95 % interval.
-
-The metrics are torchmetrics'; only the resampling is ours: a cluster bootstrap, stratified by
-source. Pictures of one person, and a fake and the photo it was made from, are no independent
-evidence, so whole persons (or groups of twins) are drawn with replacement, never single pictures.
-"""
+"""The figures of a detector, each with a 95 % interval; the metrics are torchmetrics'."""
 
 from __future__ import annotations
 
@@ -24,32 +19,12 @@ from torchmetrics.functional.classification import (
     binary_specificity,
 )
 
+from training.bootstrap import RESAMPLES, SEED, Figure, IndexArray, draw, interval
 from training.manifest import FAKE, Sample
 
 FloatArray = npt.NDArray[np.float64]
-IndexArray = npt.NDArray[np.intp]
 
-RESAMPLES = 500
-SEED = 20220404
 _BINS = 15  # of the expected calibration error, as in Guo et al. (ICML 2017)
-_LEVEL = (2.5, 97.5)  # percentiles of the interval
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with the bounds of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def as_dict(self) -> dict[str, float]:
-        """Gives the figure in plain JSON types, to five decimals."""
-        return {
-            "value": round(self.value, 5),
-            "low": round(self.low, 5),
-            "high": round(self.high, 5),
-        }
 
 
 Figures = dict[str, Figure]
@@ -131,7 +106,7 @@ def figures_of(judged: Judged) -> dict[str, float]:
         found["uncertain"] = float((judged.verdict == "uncertain").mean())
     if both:
         found["ece"] = _calibration_error(judged.probability, judged.fake)
-        found["ece_balanced"] = _calibration_error(*_balanced(judged))
+        found["ece_balanced"] = _calibration_error(*balanced(judged))
     return found
 
 
@@ -170,41 +145,20 @@ def _calibration_error(probability: FloatArray, fake: npt.NDArray[np.bool_]) -> 
     return float(binary_calibration_error(scores.float(), truth, n_bins=_BINS, validate_args=False))
 
 
-def _balanced(judged: Judged) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Repeats images so that fake and real ones are equally many (to 5 %): a prior of 0.5."""
+def balanced(judged: Judged) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Repeats images so that fake and real ones are equally many (to 5 %): a prior of 0.5.
+
+    Returns:
+        Probability of a fake, and whether it is one.
+    """
     counts = np.array([(~judged.fake).sum(), judged.fake.sum()])
     repeats = np.rint(10 * counts.max() / counts).astype(int)[judged.fake.astype(int)]
     return np.repeat(judged.probability, repeats), np.repeat(judged.fake, repeats)
 
 
 def resamples(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> list[IndexArray]:
-    """Draws bootstrap resamples: clusters with replacement, within each source.
-
-    Args:
-        judged: The images.
-        count: Resamples to draw.
-        seed: The same images, count and seed give the same resamples, so that two detectors
-            can be compared on them.
-
-    Returns:
-        Indices of the images of each resample.
-    """
-    rng = np.random.default_rng(seed)
-    strata = []
-    for source in np.unique(judged.source):
-        rows = np.flatnonzero(judged.source == source)
-        _, member = np.unique(judged.cluster[rows], return_inverse=True)
-        order = np.argsort(member, kind="stable")
-        strata.append(np.split(rows[order], np.flatnonzero(np.diff(member[order])) + 1))
-    drawn = []
-    for _ in range(count):
-        parts = [
-            clusters[index]
-            for clusters in strata
-            for index in rng.integers(len(clusters), size=len(clusters))
-        ]
-        drawn.append(np.concatenate(parts) if parts else np.zeros(0, np.intp))
-    return drawn
+    """Draws bootstrap resamples of images by person, within each source; see `bootstrap.draw`."""
+    return draw(judged.source, judged.cluster, count, seed)
 
 
 def with_intervals(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> Figures:
@@ -216,29 +170,6 @@ def with_intervals(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> 
     return {
         name: interval(value, drawn.get(name, [])) for name, value in figures_of(judged).items()
     }
-
-
-def interval(value: float, drawn: Sequence[float] | FloatArray) -> Figure:
-    """Joins a value with the percentile interval of its resamples; NaNs are left out."""
-    kept = np.asarray(drawn, np.float64)
-    kept = kept[np.isfinite(kept)]
-    low, high = np.percentile(kept, _LEVEL) if len(kept) else (value, value)
-    return Figure(value, float(low), float(high))
-
-
-def mean_with_interval(
-    values: Sequence[float] | FloatArray,
-    clusters: Sequence[str],
-    count: int = RESAMPLES,
-    seed: int = SEED,
-) -> Figure:
-    """Gives the mean of one value an image, with the interval of the cluster bootstrap."""
-    array = np.asarray(values, np.float64)
-    names = np.asarray(clusters, np.str_)
-    same = np.full(len(array), "", np.str_)
-    rows = Judged(np.zeros(len(array), bool), array, same, same, same, names)
-    drawn = [float(array[chosen].mean()) for chosen in resamples(rows, count, seed)]
-    return interval(float(array.mean()), drawn)
 
 
 def compared(

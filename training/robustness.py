@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from training.augment import Crop, jpeg
-from training.figures import Judged, auc_of, compared, interval, parts_by_source, resamples
+from training.bootstrap import interval
+from training.figures import Judged, auc_of, compared, parts_by_source, resamples
 from training.manifest import Sample
 
 UNCHANGED = "none"

@@ -174,13 +174,12 @@ def judge_all(
     logits: Sequence[Logits],
     regions: Mapping[str, FaceRegion],
 ) -> dict[str, Judged]:
-    """Gives what each version and, with more than one, the workflow says of images, by name."""
-    said = {
-        version.facts.name: judged_alone(version, samples, values)
-        for version, values in zip(versions, logits, strict=True)
-    }
+    """Gives what the workflow, with more than one version, and each version say, by name."""
+    said = {}
     if len(versions) > 1:
         said[WORKFLOW] = judged_together(versions, samples, logits, regions)
+    for version, values in zip(versions, logits, strict=True):
+        said[version.facts.name] = judged_alone(version, samples, values)
     return said
 
 

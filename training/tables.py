@@ -1,0 +1,169 @@
+"""The figures of an evaluation as tables: aligned text for terminals, Markdown for cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from training.robustness import LABELS, UNCHANGED
+
+Row = list[str]
+
+TITLES = {"cnn": "CNN", "efficientnet": "EfficientNet", "workflow": "Workflow (both models)"}
+
+COLUMNS = {
+    "auc": "AUC",
+    "real_called_fake": "real called fake",
+    "fake_called_real": "fake called real",
+    "uncertain": "uncertain",
+    "tpr_at_1_fpr": "TPR at 1 % FPR",
+    "tpr_at_5_fpr": "TPR at 5 % FPR",
+    "eer": "EER",
+    "average_precision": "AP",
+    "balanced_accuracy": "balanced accuracy",
+    "ece": "ECE",
+    "ece_balanced": "ECE, balanced",
+}
+"""Figures in the order of the tables, with their headings."""
+
+_SHARES = {"real_called_fake", "fake_called_real", "uncertain", "tpr_at_1_fpr", "tpr_at_5_fpr"}
+
+
+def number(name: str, entry: dict[str, Any], *, interval: bool) -> str:
+    """Writes one figure: shares in per cent, the rest to three decimals.
+
+    Args:
+        name: The figure's name.
+        entry: Figures by name; an empty text is given for one that is missing.
+        interval: Whether to add the bounds.
+    """
+    figure = entry.get(name)
+    if figure is None:
+        return ""
+    scale, digits, unit = (100, 1, " %") if name in _SHARES else (1, 3, "")
+    value, low, high = (f"{scale * figure[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value}{unit} ({low} to {high})" if interval else f"{value}{unit}"
+
+
+def figure_rows(subject: dict[str, Any], *, interval: bool = True) -> Iterator[Row]:
+    """Gives the heading and then a row for every source, the whole and each kind of forgery."""
+    yield ["images", "fake / real", *COLUMNS.values()]
+    sources, kinds = subject["sources"], subject["kinds"]
+    parts = [*sources.items(), *([("all", subject["all"])] if len(sources) > 1 else [])]
+    parts += [item for item in kinds.items() if item[1] not in sources.values()]
+    for name, entry in parts:
+        figures = [number(column, entry, interval=interval) for column in COLUMNS]
+        yield [name, f"{entry['fakes']} / {entry['reals']}", *figures]
+
+
+def robustness_rows(subject: dict[str, Any]) -> Iterator[Row]:
+    """Gives the heading and a row a change: the AUC by source with its change, false alarms."""
+    sources = list(next(iter(subject.values())))
+    ranked = [name for name in sources if "auc" in next(iter(subject.values()))[name]]
+    yield [
+        "change",
+        *(f"{name}: AUC (change)" for name in ranked),
+        *(f"{name}: real called fake" for name in sources),
+    ]
+    for change, entry in subject.items():
+        aucs = [_auc_and_change(change, entry[name]) for name in ranked]
+        alarms = [
+            f"{100 * entry[name]['real_called_fake']:.1f} %"
+            if "real_called_fake" in entry[name]
+            else ""
+            for name in sources
+        ]
+        yield [LABELS[change], *aucs, *alarms]
+
+
+def _auc_and_change(change: str, entry: dict[str, Any]) -> str:
+    auc = f"{entry['auc']['value']:.3f}"
+    return auc if change == UNCHANGED else f"{auc} ({0.0 - entry['fall']['value']:+.3f})"
+
+
+def localisation_rows(subject: dict[str, Any]) -> Iterator[Row]:
+    """Gives the heading and a row for Grad-CAM and each thing it is compared with."""
+    yield ["map", "energy inside the forgery", "peak inside the forgery"]
+    names = {
+        "grad_cam": "Grad-CAM",
+        "centre": "Gaussian at the centre",
+        "average": "average region of other forgeries",
+        "random": "random map",
+        "perfect": "the region itself, at the map's resolution",
+    }
+    part = subject["localisation"]["shown"]
+    if part["images"] == 0:
+        part = subject["localisation"]["all"]
+    for name, label in names.items():
+        row = [f"{part[name][key]['value']:.3f}" for key in ("energy", "peak")]
+        yield [label, *row]
+
+
+def adversarial_rows(subject: dict[str, Any]) -> Iterator[Row]:
+    """Gives the heading and a row an attack."""
+    columns = ["auc", "balanced_accuracy", "real_called_fake", "fake_called_real"]
+    yield ["attack", *(COLUMNS[name] for name in columns)]
+    for name, entry in subject.items():
+        if isinstance(entry, dict):
+            label = name.upper().replace("-", ", ") + "/255" if "-" in name else name
+            yield [label, *(number(column, entry, interval=False) for column in columns)]
+
+
+_PARTS = {
+    "figures": ("", figure_rows),
+    "robustness": ("under changes of the picture", robustness_rows),
+    "explanations": ("maps of self-blended forgeries", localisation_rows),
+    "adversarial": ("under attack", adversarial_rows),
+}
+
+
+def as_text(results: dict[str, Any]) -> str:
+    """Gives all sections of an evaluation as tables of aligned text."""
+    blocks = []
+    for section, (what, rows_of) in _PARTS.items():
+        for name, subject in results.get(section, {}).get("subjects", {}).items():
+            title = ", ".join(part for part in (TITLES.get(name, name), what) if part)
+            rows = (
+                list(figure_rows(subject, interval=False)) if not what else list(rows_of(subject))
+            )
+            blocks.append(f"{title} ({results[section]['images']} images)\n{_aligned(rows)}")
+    return "\n\n".join(blocks)
+
+
+def _aligned(rows: Sequence[Row]) -> str:
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+    return "\n".join(lines)
+
+
+def as_markdown(results: dict[str, Any], subjects: Sequence[str]) -> str:
+    """Gives figures for a model card or README, with the commands that make them.
+
+    Args:
+        results: What `training.evaluate` wrote.
+        subjects: Of ``cnn``, ``efficientnet`` and ``workflow``: those to show.
+    """
+    blocks = []
+    for section, (what, rows_of) in _PARTS.items():
+        part = results.get(section, {})
+        for name in subjects:
+            if name in part.get("subjects", {}):
+                title = ", ".join(text for text in (TITLES.get(name, name), what) if text)
+                caption = (
+                    f"{title}: {results['split']} split, {part['images']} images, "
+                    f"by `{part['command']}`."
+                )
+                blocks.append(f"{caption}\n\n{_markdown(list(rows_of(part['subjects'][name])))}")
+    note = (
+        "In brackets: 95 % intervals, resampled by person. `real called fake`, `fake called real` "
+        "and `uncertain` hold at the shipped thresholds, balanced accuracy at 0.5."
+    )
+    return "\n\n".join([*blocks, note])
+
+
+def _markdown(rows: Sequence[Row]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
