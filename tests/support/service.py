@@ -209,7 +209,8 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def survivors(processes: list[psutil.Process], seconds: float = 30.0) -> list[psutil.Process]:
     """Those of the processes that still live after at most `seconds`."""
-    return psutil.wait_procs(processes, timeout=seconds)[1]
+    left: list[psutil.Process] = psutil.wait_procs(processes, timeout=seconds)[1]
+    return left
 
 
 @contextmanager

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import filecmp
+import shutil
+import subprocess
+from pathlib import Path
+
+from ops.engine import CLASSES, DIGEST, source_digest
+from ops.engine.__main__ import compile_to
+
+
+def compiler_is_17() -> bool:
+    javac = shutil.which("javac")
+    if javac is None:
+        return False
+    version = subprocess.run([javac, "-version"], capture_output=True, text=True, check=False)
+    return " 17." in version.stdout + version.stderr
+
+
+def test_the_committed_classes_are_those_of_the_sources(tmp_path: Path) -> None:
+    assert DIGEST.read_text().strip() == source_digest(), "run `make engine`"
+    classes = sorted(file.relative_to(CLASSES) for file in CLASSES.rglob("*.class"))
+    assert Path("org/pytorch/serve/workflow/api/http") in {file.parent for file in classes}
+    if compiler_is_17():  # the same compiler gives the same bytes
+        assert compile_to(tmp_path) is None
+        assert sorted(f.relative_to(tmp_path) for f in tmp_path.rglob("*.class")) == classes
+        for file in classes:
+            assert filecmp.cmp(CLASSES / file, tmp_path / file, shallow=False), file

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from ops.errors import OpsError
+from ops.settings import Settings
+
+
+def test_defaults_are_loopback_and_the_documented_ports() -> None:
+    settings = Settings.from_environment({})
+    assert settings == Settings()
+    assert settings.page_url == "http://127.0.0.1:8000"
+    assert settings.inference_url == "http://127.0.0.1:8080"
+    assert settings.edge_bind == "127.0.0.1"
+    assert settings.workflow_engine
+
+
+def test_every_port_has_its_own_variable() -> None:
+    variables = [variable for _, variable in Settings().ports.named().values()]
+    numbers = {variable: str(9000 + index) for index, variable in enumerate(variables)}
+    ports = Settings.from_environment(numbers).ports
+    named = {variable: str(number) for number, variable in ports.named().values()}
+    assert named == numbers
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "8000.0", " 8000"])
+def test_what_is_no_port_is_named(text: str) -> None:
+    with pytest.raises(OpsError, match=r"^PORT=.* is not a port"):
+        Settings.from_environment({"PORT": text})
+
+
+def test_empty_variables_mean_the_defaults() -> None:
+    # make exports its variables even when nobody has set them
+    names = ("PORT", "SITE_ADDRESS", "EDGE_BIND", "EDGE_HOSTS", "RUN_DIR", "MODEL_STORE")
+    assert Settings.from_environment(dict.fromkeys(names, "")) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("detector.example", "https://detector.example"),
+        ("detector.example, www.detector.example", "https://detector.example"),
+        ("http://detector.example:8080", "http://detector.example:8080"),
+    ],
+)
+def test_the_page_of_a_public_site(address: str, url: str) -> None:
+    assert Settings.from_environment({"SITE_ADDRESS": address}).page_url == url
+
+
+def test_torchserves_engine_can_be_chosen() -> None:
+    assert not Settings.from_environment({"WORKFLOW_ENGINE": "torchserve"}).workflow_engine
