@@ -3,6 +3,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
+from training.bootstrap import mean_with_interval
 from training.figures import (
     Judged,
     auc_of,
@@ -11,7 +12,6 @@ from training.figures import (
     compared,
     counted,
     figures_of,
-    mean_with_interval,
     parts_by_kind,
     parts_by_source,
     resamples,

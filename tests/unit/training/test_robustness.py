@@ -13,7 +13,7 @@ from training.robustness import CHANGES, LABELS, UNCHANGED, measure, spread
 
 @pytest.fixture(scope="module")
 def crop() -> Crop:
-    return np.ascontiguousarray(astronaut()[:224, 100:324])  # type: ignore[no-untyped-call]
+    return np.ascontiguousarray(astronaut()[:224, 100:324])
 
 
 @pytest.mark.parametrize("name", CHANGES)
