@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detection import limits
+from detection.image import BACKGROUND
 from ui.cards import card_sections
 from ui.metrics import FigureTable, error_rates, figure_table
 from ui.texts import MODEL_NAMES
@@ -40,7 +41,7 @@ class ModelFacts:
 
 
 def limits_facts() -> dict[str, Any]:
-    """Give the limits of an upload for templates and scripts (bytes, pixels, formats)."""
+    """Give what an upload may be, and how it is read, for templates and scripts."""
     return {
         "bytes": limits.MAX_UPLOAD_BYTES,
         "megabytes": limits.MAX_UPLOAD_BYTES // MEBIBYTE,
@@ -49,6 +50,7 @@ def limits_facts() -> dict[str, Any]:
         "side": limits.MIN_SIDE,
         "aspect": limits.MAX_ASPECT,
         "faces": limits.MAX_FACES,
+        "background": "rgb({}, {}, {})".format(*BACKGROUND),
         "small_face": limits.SMALL_FACE_SIDE,
         "formats": list(limits.FORMATS),
         "formats_text": limits.ACCEPTED,

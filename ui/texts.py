@@ -137,6 +137,10 @@ NOTICES = {
     "not_kept": "This browser does not let the page keep results; they go when you close it.",
     "no_preview": "Your browser cannot show this kind of picture. It was judged all the same; "
     "the boxes below are in the right place.",
+    "doubt": "Why this may be wrong",
+    "doubt_uncertain": "Why there is no clear answer",
+    "models": "What each model says",
+    "of_face": "{title}: {face}",
     "no_reasons": "There is no particular warning for this picture. The general limits still hold.",
     "false_alarms": "In our tests, {model} called up to {share} of real faces fake.",
     "misses": "In our tests, {model} called up to {share} of fake faces real.",

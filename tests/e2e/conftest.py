@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from playwright.sync_api import Browser, sync_playwright
 from skimage import data
 
@@ -70,6 +70,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     large = astronaut.resize((4000, 4000), Image.Resampling.BICUBIC)
     large.save(folder / "large.jpg", quality=95)
     astronaut.save(folder / "scan.tif")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    upright = astronaut.crop((60, 0, 400, 512))
+    upright.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", exif=exif)
+    clear = astronaut.copy()
+    clear.putalpha(Image.new("L", clear.size, 255))
+    clear.paste((0, 0, 0, 0), (0, 0, 40, 40))
+    clear.save(folder / "transparent.png")
     whole = (folder / "portrait.jpg").read_bytes()
     (folder / "cut-off.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "notes.jpg").write_text("These are notes and no picture at all.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from detection.image import BACKGROUND
 from tests.support.browser import ENDPOINT, Screen
 
 pytestmark = pytest.mark.e2e
@@ -93,6 +94,26 @@ def test_what_the_browser_cannot_show_is_judged_all_the_same(ui: Screen, picture
     frame = ui.page.locator("#frame").bounding_box()
     assert frame is not None
     assert frame["width"] == pytest.approx(frame["height"], abs=2)  # the picture is square
+
+
+def test_a_picture_turned_by_its_camera_is_shown_upright(ui: Screen, pictures: Path) -> None:
+    reply = ui.judge(pictures / "turned.jpg")
+    width, height = reply["image"]["width"], reply["image"]["height"]
+    assert width < height  # the file's own rows run the other way
+    photo = ui.page.locator("#photo").evaluate("photo => [photo.naturalWidth, photo.naturalHeight]")
+    assert photo == [width, height]
+
+
+def test_transparency_is_shown_as_it_was_judged(ui: Screen, pictures: Path) -> None:
+    ui.judge(pictures / "transparent.png")
+    corner = ui.page.locator("#photo").evaluate(
+        """photo => {
+          const canvas = document.createElement("canvas");
+          canvas.getContext("2d").drawImage(photo, 0, 0);
+          return [...canvas.getContext("2d").getImageData(2, 2, 1, 1).data];
+        }"""
+    )
+    assert corner == pytest.approx([*BACKGROUND, 255], abs=2)
 
 
 def test_progress_is_shown_and_told(ui: Screen, pictures: Path) -> None:

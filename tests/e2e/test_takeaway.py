@@ -3,10 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from detection.limits import MAX_FACES
+from detection.reasons import TEXTS
 from tests.e2e.conftest import each_view
 from tests.support.browser import LIGHT, Screen, screen
 from ui.texts import VERDICTS
@@ -79,6 +82,20 @@ def test_printing_gives_the_report_on_one_page(
         expect(ui.page.locator("#report")).to_be_visible()
         expect(ui.page.locator("#print")).to_be_hidden()
         assert reply["image"]["sha256"] in ui.page.locator("#report").inner_text()
+
+
+def test_report_on_the_most_faces_still_fits_on_one_page(
+    ui: Screen, pictures: Path, tmp_path: Path
+) -> None:
+    def crowd(reply: dict[str, Any]) -> None:
+        reply["faces"] = (reply["faces"] * MAX_FACES)[:MAX_FACES]
+        reply["faces"][0]["reasons"] = reply["reasons"] = [
+            {"code": code, "text": text} for code, text in TEXTS.items()
+        ]
+
+    ui.judge_changed(pictures / "group.jpg", crowd)
+    pdf = ui.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
 
 
 def test_results_stay_in_this_browser_until_cleared(ui: Screen, pictures: Path) -> None:

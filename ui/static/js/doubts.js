@@ -23,3 +23,8 @@ export function doubts(reply, face) {
   const rate = errorRate(face, reply);
   return rate ? [...sentences, rate] : sentences;
 }
+
+/** The heading of those sentences. */
+export function doubtTitle(face) {
+  return notice(face.verdict === "uncertain" ? "doubt_uncertain" : "doubt");
+}

@@ -1,12 +1,13 @@
 // Small upright copies of a picture for the screen; the file itself is sent as it is.
 
 import { checkDimensions } from "./checks.js";
+import config from "./config.js";
 import { Failure } from "./failures.js";
 
 const PREVIEW_SIDE = 2048;
 const THUMB_SIDE = 160;
 
-/** Draw a decoded picture on white, at most `side` pixels long, and encode it. */
+/** Draw a decoded picture on a plain ground, at most `side` pixels long, and encode it. */
 async function scaled(image, width, height, side) {
   const scale = Math.min(1, side / Math.max(width, height));
   const canvas = document.createElement("canvas");
@@ -14,7 +15,7 @@ async function scaled(image, width, height, side) {
   canvas.height = Math.max(1, Math.round(height * scale));
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
-  context.fillStyle = "#fff"; // the server lays transparent pictures on white too
+  context.fillStyle = config.limits.background; // what the server judges behind transparency
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.9));

@@ -2,7 +2,7 @@
 
 import config from "./config.js";
 import { $, copyOf, element, place, setIcon, showImage } from "./dom.js";
-import { doubts } from "./doubts.js";
+import { doubts, doubtTitle } from "./doubts.js";
 import { modelName, notice, probability, size, time } from "./format.js";
 import { faceLabel, inPercent, showPart } from "./picture-view.js";
 import { addressOf } from "./preview.js";
@@ -108,6 +108,7 @@ export function renderReport(record, index) {
   $("report-sentence").textContent = words.sentence;
   renderMeta(record);
   renderPictures(record, index);
+  $("report-doubt").textContent = doubtTitle(reply.faces[index]);
   $("report-reasons").replaceChildren(
     ...doubts(reply, reply.faces[index]).map((sentence) => element("li", sentence)),
   );

@@ -3,7 +3,7 @@
 import { renderBars } from "./bars.js";
 import config from "./config.js";
 import { $, copyOf, element, setIcon } from "./dom.js";
-import { doubts } from "./doubts.js";
+import { doubts, doubtTitle } from "./doubts.js";
 import { modelName, notice, shortNumber, size, strength, strengthNumber, time } from "./format.js";
 import { faceLabel, renderPicture } from "./picture-view.js";
 
@@ -40,9 +40,11 @@ function renderVerdict(record, index) {
   $("several-faces").textContent = several
     ? notice("several_faces", { count: reply.faces.length, n: worst + 1 })
     : "";
-  const name = several ? faceLabel(reply.faces[index], index).name : "";
-  $("doubt-title").textContent = `Why this may be wrong${name && `: ${name}`}`;
-  $("models-title").textContent = `What each model says${name && `: ${name}`}`;
+  const face = reply.faces[index];
+  const titled = (title) =>
+    several ? notice("of_face", { title, face: faceLabel(face, index).name }) : title;
+  $("doubt-title").textContent = titled(doubtTitle(face));
+  $("models-title").textContent = titled(notice("models"));
 }
 
 function renderFaces({ record, index, onChoose }) {
