@@ -13,6 +13,7 @@ import torch
 
 from detection.errors import InputError, as_input_error
 from detection.evidence import shown_grids
+from detection.geometry import measure_cells
 from detection.grad_cam import explain_head
 from detection.message import pack_error
 from detection.records import FaceCrops, ModelFacts, ModelJudgement
@@ -53,6 +54,7 @@ class Judge:
     Attributes:
         version: The model version that judges.
         device: Where it runs.
+        cells: Where the cells of its grids look.
     """
 
     def __init__(self, folder: Path | str, device: torch.device | str | None = None) -> None:
@@ -68,6 +70,7 @@ class Judge:
         automatic = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device if device is not None else automatic)
         self.version = ModelVersion.load(folder)
+        self.cells = measure_cells(self.version.detector)
         detector = self.version.detector.to(self.device)
         self._detector = detector.to(memory_format=torch.channels_last)
 
@@ -161,5 +164,6 @@ def _judge_together(requests: dict[int, FaceCrops], judge: Judge) -> dict[int, b
             judged.probabilities[rows],
             judged.grids[rows],
             judged.localised[rows],
+            judge.cells,
         ).to_bytes()
     return answers

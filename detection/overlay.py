@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ OVERLAY_SIZE = 224
 
 MAX_OPACITY = 0.8
 """Opacity where the map is 1; it falls linearly to 0 where the map is 0."""
+
+_MARGIN = 2  # cells by which a grid is continued on each side
 
 # Viridis (van der Walt and Smith 2015) in 64 steps from low to high: perceptually uniform, grows
 # in lightness throughout, and readable with any colour vision deficiency.
@@ -38,33 +42,74 @@ _ALPHAS = bytes(
 )
 
 
-def enlarge(grid: FloatArray, size: int = OVERLAY_SIZE) -> FloatArray:
-    """Scales a grid up smoothly (bicubic); cells are squares of equal size, as in Grad-CAM.
+@dataclass(frozen=True)
+class Cells:
+    """Where the cells of a grid look, the same for rows and columns; see `geometry`.
+
+    Attributes:
+        first: Centre of the first cell, as a share of the side of the region that was judged.
+        step: Distance between the centres of neighbours, in the same unit.
+    """
+
+    first: float
+    step: float
+
+    @classmethod
+    def tiling(cls, count: int) -> Cells:
+        """Gives cells that tile the region as equal squares, `count` in a row."""
+        return cls(0.5 / count, 1 / count)
+
+    def span(self, count: int) -> tuple[float, float]:
+        """Gives where the region begins and ends, in cells from the first cell's outer edge.
+
+        Raises:
+            ValueError: The region reaches more than two cells beyond the `count` cells.
+        """
+        if not (math.isfinite(self.first) and 0 < self.step < math.inf):
+            raise ValueError("cells have no place")
+        begin = 0.5 - self.first / self.step
+        end = begin + 1 / self.step
+        if not -_MARGIN <= begin < end <= count + _MARGIN:
+            raise ValueError("cells do not cover the region")
+        return begin, end
+
+
+def enlarge(grid: FloatArray, size: int = OVERLAY_SIZE, cells: Cells | None = None) -> FloatArray:
+    """Scales a grid up smoothly (bicubic), each cell drawn where it looks.
 
     Args:
-        grid: float32 h x w in [0, 1], rows top to bottom.
+        grid: float32 n x n in [0, 1], rows top to bottom.
         size: Side of the result in pixels.
+        cells: Where the cells look; without it they tile the region as equal squares. Beyond the
+            outermost centres the values go on unchanged.
 
     Returns:
         float32 size x size in [0, 1].
+
+    Raises:
+        ValueError: The cells do not cover the region.
     """
-    cells = Image.fromarray(np.ascontiguousarray(grid, dtype=np.float32))
-    smooth = cells.resize((size, size), Image.Resampling.BICUBIC)
+    count = grid.shape[0]
+    begin, end = (cells or Cells.tiling(count)).span(count)
+    padded = np.pad(grid.astype(np.float32, copy=False), _MARGIN, mode="edge")
+    box = (begin + _MARGIN, begin + _MARGIN, end + _MARGIN, end + _MARGIN)
+    smooth = Image.fromarray(padded).resize((size, size), Image.Resampling.BICUBIC, box)
     enlarged: FloatArray = np.clip(np.asarray(smooth), 0, 1)
     return enlarged
 
 
-def render_png(grid: FloatArray) -> bytes:
+def render_png(grid: FloatArray, cells: Cells | None = None) -> bytes:
     """Draws a grid as a palette PNG with transparency, about 5 kB.
 
     Args:
-        grid: float32 h x w in [0, 1], rows top to bottom.
+        grid: float32 n x n in [0, 1], rows top to bottom.
+        cells: Where the cells look, see `enlarge`.
 
     Returns:
         A PNG of 224 x 224 pixels: fully transparent where the map is 0, ever more opaque and
         lighter up to 1.
     """
-    steps = np.rint(enlarge(grid) * (len(COLOURS) - 1)).astype(np.uint8)
+    steps = np.rint(enlarge(grid, cells=cells) * (len(COLOURS) - 1)).astype(np.uint8)
     picture = Image.fromarray(steps).convert("L")
     picture.putpalette([channel for colour in COLOURS for channel in colour])
     buffer = io.BytesIO()
@@ -72,6 +117,6 @@ def render_png(grid: FloatArray) -> bytes:
     return buffer.getvalue()
 
 
-def render_data_uri(grid: FloatArray) -> str:
+def render_data_uri(grid: FloatArray, cells: Cells | None = None) -> str:
     """Draws a grid, see `render_png`, as a ``data:`` address for use in a page."""
-    return "data:image/png;base64," + base64.b64encode(render_png(grid)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(render_png(grid, cells)).decode("ascii")

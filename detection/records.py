@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from detection import limits
 from detection.message import Array, Message, facts_as, malformed, pack, unpack
+from detection.overlay import Cells
 from detection.reasons import Reason
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -184,9 +185,10 @@ class ModelJudgement:
         subject: The picture and where its faces are.
         model: Which model judged.
         probabilities: float32 N x 2, calibrated, in the order Fake, Real.
-        grids: float32 N x h x w in [0, 1], the Grad-CAM map of the predicted class, rows top to
+        grids: float32 N x n x n in [0, 1], the Grad-CAM map of the predicted class, rows top to
             bottom; all zero where nothing is localised.
         localised: bool N, whether the map points anywhere in particular.
+        cells: Where the cells of the grids look.
     """
 
     subject: Subject
@@ -194,10 +196,11 @@ class ModelJudgement:
     probabilities: FloatArray
     grids: FloatArray
     localised: BoolArray
+    cells: Cells
 
     def to_bytes(self) -> bytes:
         """Packs the message."""
-        facts = {**self.subject.facts(), "model": self.model.as_dict()}
+        facts = {**self.subject.facts(), "model": self.model.as_dict(), "cells": asdict(self.cells)}
         arrays = {
             "probabilities": self.probabilities,
             "grids": self.grids,
@@ -217,7 +220,7 @@ class ModelJudgement:
         facts = facts_as(message, "judgement")
         subject = Subject.read(facts, message.arrays)
         grid = message.arrays["grids"].shape[1:] if "grids" in message.arrays else ()
-        if len(grid) != 2 or not all(1 <= side <= _MAX_GRID for side in grid):
+        if len(grid) != 2 or grid[0] != grid[1] or not 1 <= grid[0] <= _MAX_GRID:
             raise malformed("its maps have the wrong shape")
         count = len(subject)
         return cls(
@@ -226,6 +229,7 @@ class ModelJudgement:
             _unit_interval(_array(message, "probabilities", np.float32, (count, 2))),
             _unit_interval(_array(message, "grids", np.float32, (count, *grid))),
             _array(message, "localised", np.bool_, (count,)),
+            _cells(facts.get("cells"), grid[0]),
         )
 
 
@@ -244,6 +248,15 @@ def _image_facts(facts: Any) -> ImageFacts:
     if not isinstance(image.sha256, str) or not _SHA256.fullmatch(image.sha256):
         raise malformed("its picture has no hash")
     return image
+
+
+def _cells(facts: Any, count: int) -> Cells:
+    try:
+        cells = Cells(float(facts["first"]), float(facts["step"]))
+        cells.span(count)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise malformed("it does not say where the cells of its maps look") from error
+    return cells
 
 
 def _check_boxes(array: Array, count: int, image: ImageFacts) -> None:

@@ -155,7 +155,7 @@ def _grad_cam(judgement: ModelJudgement, face: int) -> Json:
         "model": judgement.model.name,
         "class": _opinion(judgement, face).label,
         "grid": [[round(value, 4) for value in row] for row in grid.tolist()],
-        "overlay": render_data_uri(grid),
+        "overlay": render_data_uri(grid, judgement.cells),
         "localised": bool(judgement.localised[face]),
     }
 

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from detection.errors import InputError
 from detection.explain import explain
 from detection.message import pack_error
+from detection.overlay import Cells
 from detection.reasons import Reason
 from detection.records import FaceCrops, ImageFacts, ModelFacts, ModelJudgement, Subject
 from detection.reply import judgement_reply, load_schema
@@ -43,7 +44,7 @@ def judged(name: str, about: Subject, fake: list[float], *, localised: bool = Tr
         grids[:, 1, 2] = 1
     model = ModelFacts(name, "1.0", "f" * 64, 0.8, 0.3)
     flags = np.full(len(fake), localised)
-    return ModelJudgement(about, model, probabilities, grids, flags).to_bytes()
+    return ModelJudgement(about, model, probabilities, grids, flags, Cells.tiling(4)).to_bytes()
 
 
 def reply_to(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 from skimage.color import rgb2lab
 
-from detection.overlay import COLOURS, MAX_OPACITY, enlarge, render_data_uri, render_png
+from detection.overlay import COLOURS, MAX_OPACITY, Cells, enlarge, render_data_uri, render_png
 
 
 def blob(row: int = 2, column: int = 5, side: int = 7) -> npt.NDArray[np.float32]:
@@ -78,3 +79,27 @@ def test_colour_map_is_perceptually_even() -> None:
     assert (np.diff(lightness) > 0).all()  # readable without any colour at all
     steps = np.diff(lightness)
     assert steps.max() < 3 * steps.mean()
+
+
+def test_cells_are_drawn_where_they_look() -> None:
+    grid = np.zeros((4, 4), np.float32)
+    grid[1, 2] = 1
+    for cells in (Cells.tiling(4), Cells(0.004, 0.25), Cells(0.0, 1 / 3)):
+        drawn = enlarge(grid, 256, cells)
+        row, column = np.unravel_index(drawn.argmax(), drawn.shape)
+        assert (row + 0.5) / 256 == pytest.approx(cells.first + cells.step, abs=0.01)
+        assert (column + 0.5) / 256 == pytest.approx(cells.first + 2 * cells.step, abs=0.01)
+
+
+def test_values_go_on_beyond_the_outermost_cells() -> None:
+    grid = np.tile(np.array([0, 0, 0, 1], np.float32), (4, 1))
+    assert enlarge(grid, 64, Cells(0.004, 0.25))[:, -8:] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [Cells(0.1, 0.0), Cells(0.1, -0.2), Cells(0.1, 1e-9), Cells(9, 0.25), Cells(math.nan, 0.25)],
+)
+def test_cells_that_do_not_cover_the_region(cells: Cells) -> None:
+    with pytest.raises(ValueError, match="cells"):
+        enlarge(blob(), cells=cells)

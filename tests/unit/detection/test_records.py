@@ -10,6 +10,7 @@ import pytest
 
 from detection.errors import InputError
 from detection.message import Message, pack, unpack
+from detection.overlay import Cells
 from detection.reasons import Reason
 from detection.records import FaceCrops, ImageFacts, ModelFacts, ModelJudgement, Subject
 
@@ -39,6 +40,7 @@ def judgement() -> ModelJudgement:
         np.stack([fake, 1 - fake], axis=1),
         random.random((2, 7, 7), dtype=np.float32),
         np.array([True, False]),
+        Cells(0.01, 0.14),
     )
 
 
@@ -62,6 +64,7 @@ def test_judgement_travels_losslessly() -> None:
     sent = judgement()
     received = ModelJudgement.from_bytes(bytearray(sent.to_bytes()))
     assert received.model == MODEL
+    assert received.cells == sent.cells
     assert same_subject(received.subject, sent.subject)
     for name in ("probabilities", "grids", "localised"):
         assert np.array_equal(getattr(received, name), getattr(sent, name))
@@ -121,6 +124,12 @@ OF_CROPS: list[Edit] = [
 ]
 OF_JUDGEMENT: list[Edit] = [
     lambda facts, _: facts.pop("model"),
+    lambda facts, _: facts.pop("cells"),
+    lambda facts, _: facts["cells"].update(step=1e-300),
+    lambda facts, _: facts["cells"].update(step=-1),
+    lambda facts, _: facts["cells"].update(step=10**400),
+    lambda facts, _: facts["cells"].update(first=5),
+    lambda facts, _: facts["cells"].update(first="left"),
     lambda facts, _: facts.update(model=[]),
     lambda facts, _: facts["model"].pop("thresholds"),
     lambda facts, _: facts["model"].update(thresholds=0.5),
