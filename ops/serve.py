@@ -24,6 +24,7 @@ from ops.processes import Child
 from ops.reference import reference_picture
 from ops.server import TorchServe
 from ops.settings import ROOT, WORKFLOW, Settings
+from ops.stop import stop_leftovers
 from ops.tokens import KEY_FILE, Tokens, read_tokens, write_inference_token
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,7 +37,7 @@ class StopRequestedError(BaseException):
 
 
 class Service:
-    """A running service; use it in a `with` statement, which ends everything."""
+    """A service from start to stop; `stop` must be called however far `start` came."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings = settings
@@ -44,12 +45,6 @@ class Service:
         self._torchserve: TorchServe | None = None
         self._edge: Child | None = None
         self._tokens: Tokens | None = None
-
-    def __enter__(self) -> "Service":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Start everything and wait until a picture has been judged.
@@ -110,6 +105,7 @@ class Service:
                 f"The service already runs at {running.page_url} (process {running.pid}): "
                 "use it, or end it with `make stop`."
             )
+        stop_leftovers(self.settings)
 
     def _prepare(self) -> None:
         settings = self.settings

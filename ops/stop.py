@@ -35,13 +35,25 @@ def stop(settings: Settings) -> str:
                 raise OpsError(f"Process {running.pid} did not end within {_SECONDS:.0f} seconds.")
             time.sleep(0.1)
         return "Stopped."
-    # The supervisor was killed: end what it left behind, if it is still the same programs.
+    ended = stop_leftovers(settings)
+    return "Ended what a killed service had left." if ended else "The service does not run."
+
+
+def stop_leftovers(settings: Settings) -> bool:
+    """End what a service left behind whose supervising process was killed.
+
+    Returns:
+        Whether there was anything.
+    """
+    running = state.read(settings.run_dir)
+    if running is None or running.is_alive():
+        return False
     left = [group for group in running.groups if _is_ours(group)]
     for group in left:
         end_group(group)
     shutil.rmtree(Path(running.scratch), ignore_errors=True)
     state.clear(settings.run_dir)
-    return "Ended what a killed service had left." if left else "The service does not run."
+    return bool(left)
 
 
 def _is_ours(pid: int) -> bool:
