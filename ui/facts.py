@@ -10,7 +10,7 @@ from typing import Any
 from detection import limits
 from detection.image import BACKGROUND
 from ui.cards import card_sections
-from ui.metrics import FigureTable, error_rates, figure_table
+from ui.metrics import Combined, FigureTable, combined, error_rates, figure_table
 from ui.texts import MODEL_NAMES
 
 MEBIBYTE = 1024 * 1024
@@ -99,3 +99,13 @@ def model_facts(model_store: Path) -> list[ModelFacts]:
     facts = [_model_facts(folder, serving) for folder in sorted(folders)]
     newest_first = sorted(facts, key=lambda model: _version_key(model.version), reverse=True)
     return sorted(newest_first, key=lambda model: (not model.serving, model.name))
+
+
+def combined_facts(model_store: Path) -> Combined | None:
+    """Give the figures of the combined verdict of the serving versions; None if not measured."""
+    serving = {name: str(v) for name, v in _read_json(model_store / "serving.json").items()}
+    for name, version in serving.items():
+        found = combined(_read_json(model_store / name / version / "metrics.json"))
+        if found is not None and found.versions == serving:
+            return found
+    return None

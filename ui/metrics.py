@@ -6,7 +6,6 @@ until then what calibration found on the validation split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,7 @@ _SHARES = {"tpr_at_5_fpr", "real_called_fake", "fake_called_real", "uncertain"}
 
 @dataclass(frozen=True)
 class FigureTable:
-    """Figures of one model version.
+    """Figures by source of the pictures.
 
     Attributes:
         caption: on which pictures they were measured.
@@ -67,36 +66,39 @@ def _written(figure: object, name: str) -> str:
     return text + unit
 
 
-def _nested(node: object, key: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects under `key`, nearest to the root first."""
-    level = [node]
-    while level:
-        objects = [each for each in level if isinstance(each, dict)]
-        yield from (each[key] for each in objects if isinstance(each.get(key), dict))
-        level = [child for each in objects for child in each.values()]
+def _split(metrics: dict[str, Any]) -> str:
+    evaluation = metrics.get("evaluation")
+    return str(evaluation.get("split", "test")) if isinstance(evaluation, dict) else "test"
 
 
-def _by_source(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found = next(_nested(metrics.get("evaluation"), "by_source"), {})
-    return {source: figures for source, figures in found.items() if isinstance(figures, dict)}
+def _sources(part: object) -> dict[str, dict[str, Any]]:
+    """Give the figures by source, without those of all sources together."""
+    if not isinstance(part, dict):
+        return {}
+    return {name: each for name, each in part.items() if name != "all" and isinstance(each, dict)}
+
+
+def _evaluation_table(sources: dict[str, dict[str, Any]], split: str) -> FigureTable:
+    names = [name for name in _COLUMNS if any(name in each for each in sources.values())]
+    rows = [
+        [source, *(_written(figures.get(name), name) for name in names)]
+        for source, figures in sources.items()
+    ]
+    caption = f"On the {split} split, by source of the pictures; 95 % intervals in brackets"
+    return FigureTable(caption, ["Source", *(_COLUMNS[name] for name in names)], rows)
 
 
 def figure_table(metrics: dict[str, Any]) -> FigureTable | None:
     """Give the figures that a reader of the page should know; None where there are none.
 
     Args:
-        metrics: contents of metrics.json: `evaluation` with `by_source` (source -> figures of
-            the test split) or `calibration` with `auc` (source -> AUC on the validation split).
+        metrics: contents of metrics.json; see `training.recording.record` for its layout. Without
+            an evaluation, the AUC by source that calibration found on the validation split.
     """
-    sources = _by_source(metrics)
+    split = _split(metrics)
+    sources = _sources(metrics.get(split))
     if sources:
-        names = [name for name in _COLUMNS if any(name in each for each in sources.values())]
-        rows = [
-            [source, *(_written(figures.get(name), name) for name in names)]
-            for source, figures in sources.items()
-        ]
-        caption = "On the test split, by source of the pictures; 95 % intervals in brackets"
-        return FigureTable(caption, ["Source", *(_COLUMNS[name] for name in names)], rows)
+        return _evaluation_table(sources, split)
     aucs = metrics.get("calibration", {}).get("auc", {})
     if not aucs:
         return None
@@ -105,23 +107,57 @@ def figure_table(metrics: dict[str, Any]) -> FigureTable | None:
     return FigureTable(caption, ["Source", _COLUMNS["auc"]], rows)
 
 
-def error_rates(metrics: dict[str, Any]) -> dict[str, float]:
-    """Give the shares of wrong verdicts, those of the source that fares worst.
+def _worst(sources: dict[str, dict[str, Any]], name: str) -> float | None:
+    values = [_value(figures.get(name)) for figures in sources.values()]
+    return max((value for value in values if value is not None), default=None)
 
-    Returns:
-        "false_alarms": real faces called fake, "misses": fakes called real, each in [0, 1]; a
-        key is missing where it was not measured.
-    """
-    sources = _by_source(metrics).values()
-    bounds = metrics.get("calibration", {}).get("error_rates", {})
-    rates = {}
+
+def _rates(sources: dict[str, dict[str, Any]], bounds: dict[str, Any]) -> dict[str, float]:
+    found = {}
     for name, measured, bound in (
         ("false_alarms", "real_called_fake", "false_fake"),
         ("misses", "fake_called_real", "false_real"),
     ):
-        values = [_value(figures.get(measured)) for figures in sources]
-        known = [value for value in values if value is not None]
-        worst = max(known) if known else _value(bounds.get(bound))
-        if worst is not None:
-            rates[name] = worst
-    return rates
+        worst = _worst(sources, measured)
+        rate = _value(bounds.get(bound)) if worst is None else worst
+        if rate is not None:
+            found[name] = rate
+    return found
+
+
+def error_rates(metrics: dict[str, Any]) -> dict[str, float]:
+    """Give the shares of wrong verdicts of one model, those of the source that fares worst.
+
+    Returns:
+        "false_alarms": real faces called fake, "misses": fakes called real, each in [0, 1]; a
+        key is missing where it was not measured. Without an evaluation, the bounds that the
+        thresholds were chosen for.
+    """
+    bounds = metrics.get("calibration", {}).get("error_rates", {})
+    return _rates(_sources(metrics.get(_split(metrics))), bounds)
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Figures of the verdict that both models reach together.
+
+    Attributes:
+        versions: the model versions that reached it, by model.
+        figures: its table.
+        error_rates: as those of one model.
+    """
+
+    versions: dict[str, str]
+    figures: FigureTable
+    error_rates: dict[str, float]
+
+
+def combined(metrics: dict[str, Any]) -> Combined | None:
+    """Give the figures of the combined verdict, where they were measured."""
+    part = metrics.get("combined", {})
+    split = _split(metrics)
+    sources = _sources(part.get(split))
+    if not sources:
+        return None
+    versions = {str(name): str(version) for name, version in part.get("versions", {}).items()}
+    return Combined(versions, _evaluation_table(sources, split), _rates(sources, {}))

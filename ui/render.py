@@ -21,7 +21,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ui.colours import legend_svg
-from ui.facts import ModelFacts, limits_facts, model_facts
+from ui.facts import ModelFacts, combined_facts, limits_facts, model_facts
+from ui.metrics import Combined
 from ui.texts import PRODUCT, REPORT_NOTE, SAMPLES, for_scripts
 
 UI = Path(__file__).parent
@@ -32,13 +33,16 @@ TIMEOUT_SECONDS = 60
 """How long the page waits without a sign of life before it offers to try again."""
 
 
-def _script_config(limits: dict[str, Any], models: list[ModelFacts]) -> str:
+def _script_config(
+    limits: dict[str, Any], models: list[ModelFacts], combined: Combined | None
+) -> str:
     """Write the module through which the scripts know limits, texts and error rates."""
     config = {
         "endpoint": ENDPOINT,
         "timeoutSeconds": TIMEOUT_SECONDS,
         "limits": limits,
         "errorRates": {f"{model.name}-{model.version}": model.error_rates for model in models},
+        "combined": combined and {"versions": combined.versions, "rates": combined.error_rates},
         "texts": for_scripts(),
     }
     text = json.dumps(config, ensure_ascii=False, indent=1)
@@ -117,12 +121,14 @@ def render(out: Path, model_store: Path = MODEL_STORE) -> None:
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     limits, models = limits_facts(), model_facts(model_store)
+    combined = combined_facts(model_store)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as temporary:
         folder = Path(temporary) / "site"
         folder.mkdir()
-        assets = _write_assets(folder, _script_config(limits, models))
+        assets = _write_assets(folder, _script_config(limits, models, combined))
         context = {
             "assets": assets,
+            "combined": combined,
             "endpoint": ENDPOINT,
             "limits": limits,
             "models": models,

@@ -142,8 +142,9 @@ NOTICES = {
     "models": "What each model says",
     "of_face": "{title}: {face}",
     "no_reasons": "There is no particular warning for this picture. The general limits still hold.",
-    "false_alarms": "In our tests, {model} called up to {share} of real faces fake.",
-    "misses": "In our tests, {model} called up to {share} of fake faces real.",
+    "false_alarms": "In our tests, {subject} called up to {share} of real faces fake.",
+    "misses": "In our tests, {subject} called up to {share} of fake faces real.",
+    "this_detector": "this detector",
     "map_caption": "The brighter a place, the more {model} relied on it to answer “{label}”. "
     "The map shows where the model looked, not where the picture was edited.",
     "map_absent": "For this face the evidence is spread so evenly that no place stands out, "

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from detection.overlay import COLOURS
 from ui.cards import card_sections
 from ui.colours import legend_svg
-from ui.facts import limits_facts, model_facts
+from ui.facts import combined_facts, limits_facts, model_facts
 from ui.metrics import error_rates, figure_table
 
 
@@ -32,15 +33,19 @@ def test_a_file_that_is_no_object_is_an_error(store: Path) -> None:
 
 def test_figures_of_the_evaluation_come_before_those_of_the_calibration() -> None:
     figure = {"value": 0.9, "low": 0.85, "high": 0.95}
-    sources = {"dfdc": {"auc": figure, "real_called_fake": 0.041}, "sdxl": {"auc": 0.5}}
-    table = figure_table({"evaluation": {"model": {"by_source": sources}}, "calibration": {}})
+    dfdc = {"fakes": 3, "auc": figure, "real_called_fake": {"value": 0.041, "low": 0, "high": 0.1}}
+    split = {"all": {"auc": figure}, "dfdc": dfdc, "sdxl": {"auc": 0.5}}
+    table = figure_table({"test": split, "calibration": {"auc": {"dfdc": 0.1}}})
     assert table is not None
     assert table.columns == ["Source", "AUC", "Real called fake"]
     assert table.rows == [
-        ["dfdc", "0.900 (0.850 to 0.950)", "4 %"],
+        ["dfdc", "0.900 (0.850 to 0.950)", "4 % (0 to 10)"],
         ["sdxl", "0.500", "not measured"],
     ]
-    assert "test" in table.caption
+    assert "test split" in table.caption
+    other = figure_table({"mine": split, "evaluation": {"split": "mine"}})
+    assert other is not None
+    assert "mine split" in other.caption
 
 
 def test_figures_fall_back_to_the_calibration_and_to_none() -> None:
@@ -54,13 +59,29 @@ def test_figures_fall_back_to_the_calibration_and_to_none() -> None:
 
 def test_error_rates_are_those_of_the_worst_source() -> None:
     sources = {
+        "all": {"real_called_fake": 0.9},
         "a": {"real_called_fake": {"value": 0.02, "low": 0.0, "high": 0.1}},
         "b": {"real_called_fake": 0.07},
     }
     bounds = {"error_rates": {"false_fake": 0.5, "false_real": 0.1}}
-    found = error_rates({"evaluation": {"by_source": sources}, "calibration": bounds})
+    found = error_rates({"test": sources, "calibration": bounds})
     assert found == {"false_alarms": 0.07, "misses": 0.1}
+    none = {"test": {"a": {"real_called_fake": 0.0}}, "calibration": bounds}
+    assert error_rates(none)["false_alarms"] == 0
     assert error_rates({}) == {}
+
+
+def test_combined_figures_hold_for_the_serving_versions_alone(store: Path) -> None:
+    path = store / "cnn" / "1.2" / "metrics.json"
+    versions = {"cnn": "1.2", "efficientnet": "1.0"}
+    split = {"dfdc": {"auc": 0.9, "real_called_fake": 0.03}}
+    path.write_text(json.dumps({"combined": {"versions": versions, "test": split}}))
+    found = combined_facts(store)
+    assert found is not None
+    assert found.figures.rows == [["dfdc", "0.900", "3 %"]]
+    assert found.error_rates == {"false_alarms": 0.03}
+    (store / "serving.json").write_text(json.dumps({**versions, "cnn": "1.0"}))
+    assert combined_facts(store) is None
 
 
 def test_cards_are_split_and_lose_raw_html() -> None:

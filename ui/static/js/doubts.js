@@ -1,4 +1,4 @@
-// Why a result may be wrong: the server's reasons, and the error rates of the deciding model.
+// Why a result may be wrong: the server's reasons, and the known error rates.
 
 import config from "./config.js";
 import { modelName, notice, percent } from "./format.js";
@@ -7,13 +7,23 @@ function unique(reasons) {
   return [...new Map(reasons.map((reason) => [reason.code, reason])).values()];
 }
 
+/** Error rates, and whose: of the combined verdict if it was measured with these versions. */
+function knownRates(face, reply) {
+  const { combined, errorRates } = config;
+  const same = ([name, version]) => reply.models[name]?.version === version;
+  if (combined && Object.entries(combined.versions).every(same)) {
+    return { rates: combined.rates, subject: notice("this_detector") };
+  }
+  const { name, version } = reply.models[face.decided_by];
+  return { rates: errorRates[`${name}-${version}`] ?? {}, subject: modelName(name) };
+}
+
 /** The known error rate that matters for this verdict, as a sentence, or null. */
 function errorRate(face, reply) {
-  const model = reply.models[face.decided_by];
-  const rates = config.errorRates[`${model.name}-${model.version}`];
   const key = { fake: "false_alarms", real: "misses" }[face.verdict];
-  if (!rates || !key || rates[key] === undefined) return null;
-  return notice(key, { model: modelName(model.name), share: percent(rates[key]) });
+  const { rates, subject } = knownRates(face, reply);
+  if (rates[key] === undefined) return null;
+  return notice(key, { subject, share: percent(rates[key]) });
 }
 
 /** Sentences on why the result for this face may be wrong; never empty. */
