@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Crop = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.float32]
 Generator = np.random.Generator
 
 
@@ -58,10 +59,29 @@ class AugmentConfig:
 
 def augment(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
     """Applies geometry, colour, then blur, rescaling, noise and JPEG as platforms do."""
+    unused = np.zeros(crop.shape[:2], np.float32)
+    return augment_with_mask(crop, unused, config, rng)[0]
+
+
+def augment_with_mask(
+    crop: Crop, mask: Mask, config: AugmentConfig, rng: Generator
+) -> tuple[Crop, Mask]:
+    """Augments a crop, and moves a mask over it along with its pixels.
+
+    Args:
+        crop: uint8 H x W x 3, RGB.
+        mask: float32 H x W.
+        config: How strongly.
+        rng: Where all choices come from.
+
+    Returns:
+        The varied crop and its mask, in the same forms.
+    """
     if rng.random() < 0.5:
-        crop = np.ascontiguousarray(crop[:, ::-1])
+        crop, mask = np.ascontiguousarray(crop[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
+    if rng.random() < config.p_geometry:
+        crop, mask = rotate_and_zoom(crop, mask, config, rng)
     steps: list[tuple[float, Callable[[Crop, AugmentConfig, Generator], Crop]]] = [
-        (config.p_geometry, rotate_and_zoom),
         (config.p_colour, change_colours),
         (config.p_grey, remove_colour),
         (config.p_blur, blur),
@@ -72,20 +92,22 @@ def augment(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
     for probability, step in steps:
         if rng.random() < probability:
             crop = step(crop, config, rng)
-    return crop
+    return crop, mask
 
 
-def rotate_and_zoom(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
-    """Rotates and enlarges about the centre, borders reflected."""
+def rotate_and_zoom(
+    crop: Crop, mask: Mask, config: AugmentConfig, rng: Generator
+) -> tuple[Crop, Mask]:
+    """Rotates and enlarges crop and mask about the centre, borders reflected."""
     height, width = crop.shape[:2]
     angle = rng.uniform(-config.rotation, config.rotation)
     scale = 1 + rng.uniform(0, config.zoom)
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+    size, border = (width, height), cv2.BORDER_REFLECT
     flags = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
-    moved = cv2.warpAffine(
-        crop, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT
-    )
-    return _crop(moved)
+    moved = cv2.warpAffine(crop, matrix, size, flags=flags, borderMode=border)
+    moved_mask = cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+    return _crop(moved), np.asarray(moved_mask, np.float32)
 
 
 def change_colours(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:

@@ -26,6 +26,8 @@ class TrainConfig:
         learning_rate: Highest learning rate; it rises linearly, then falls as a half cosine to 0.
         warmup_steps: Steps of the rise.
         weight_decay: AdamW's decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
+        mask_weight: Weight of telling, cell by cell of the feature maps, what was changed; 0 leaves
+            it out. It guides features from scratch far sooner than one label a face does.
         label_smoothing: Share of the target spread over both classes.
         ema_decay: Decay a step of the averaged weights, which are what is validated and kept.
         gradient_clip: Largest norm of the gradient.
@@ -45,6 +47,7 @@ class TrainConfig:
     learning_rate: float = 5e-4
     warmup_steps: int = 200
     weight_decay: float = 0.02
+    mask_weight: float = 0.0
     label_smoothing: float = 0.02
     ema_decay: float = 0.998
     gradient_clip: float = 1.0

@@ -17,9 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.augment import Crop, Generator, jpeg
+from training.augment import Crop, Generator, Mask, jpeg
 
-Mask = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float32]
 
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # blend ratios of the paper, section 3.1

@@ -23,7 +23,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -36,7 +35,8 @@ from training.checkpoint import load_checkpoint, save_checkpoint, write_json
 from training.config import TrainConfig, load_config
 from training.distributed import Group, join_group
 from training.manifest import Sample, in_split, load_samples
-from training.pairs import FaceLoader, PairDataset
+from training.objective import Objective
+from training.pairs import FaceLoader, Item, PairDataset
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
 
@@ -84,16 +84,19 @@ class Trainer:
             group.device,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
-        self._model: nn.Module = self.detector
+        self._objective = Objective(
+            self.detector.cpu(), config.mask_weight, config.label_smoothing
+        ).to(group.device)
+        self._model: nn.Module = self._objective
         if group.size > 1:
-            self._model = DistributedDataParallel(self.detector)
+            self._model = DistributedDataParallel(self._objective)
         self._average = AveragedModel(
             self.detector,
             multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay),
             use_buffers=True,
         )
         self._optimiser = torch.optim.AdamW(
-            _parameter_groups(self.detector, config.weight_decay), lr=config.learning_rate
+            _parameter_groups(self._objective, config.weight_decay), lr=config.learning_rate
         )
         self._scaler = torch.amp.GradScaler(enabled=group.autocast_dtype is torch.float16)
         self.step, self.best_auc, self._since_best = 0, 0.0, 0
@@ -118,8 +121,8 @@ class Trainer:
         )
         complete = self.step >= self.config.steps or self._exhausted()
         batches: Iterator[Any] = iter(()) if complete else self._batches()
-        for crops, labels in batches:
-            loss = self._train_step(crops.flatten(0, 1), labels.flatten())
+        for batch in batches:
+            loss = self._train_step(*(part.flatten(0, 1) for part in batch))
             self._stop = bool(self.group.share(int(self._stop)))  # all processes stop together
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
@@ -141,7 +144,7 @@ class Trainer:
     def _exhausted(self) -> bool:
         return self._since_best >= self.config.patience
 
-    def _batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _batches(self) -> Iterator[Item]:
         """Gives the batches of this process from the current step on."""
         share = self.config.batch_pairs // self.group.size
         first = np.arange(self.step, self.config.steps) * self.config.batch_pairs
@@ -160,7 +163,7 @@ class Trainer:
             )
         )
 
-    def _train_step(self, crops: torch.Tensor, labels: torch.Tensor) -> float:
+    def _train_step(self, crops: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor) -> float:
         self._model.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
@@ -168,14 +171,15 @@ class Trainer:
         pixels = self.detector.preset.to_input(crops.to(device, non_blocking=True))
         dtype = self.group.autocast_dtype
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            logits = self._model(pixels.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(
-            logits.float(), labels.to(device), label_smoothing=self.config.label_smoothing
-        )
+            loss = self._model(
+                pixels.contiguous(memory_format=torch.channels_last),
+                labels.to(device),
+                masks.to(device),
+            )
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimiser)
-        nn.utils.clip_grad_norm_(self.detector.parameters(), self.config.gradient_clip)
+        nn.utils.clip_grad_norm_(self._objective.parameters(), self.config.gradient_clip)
         self._scaler.step(self._optimiser)
         self._scaler.update()
         self._average.update_parameters(self.detector)
@@ -227,7 +231,7 @@ class Trainer:
             "best_auc": self.best_auc,
             "since_best": self._since_best,
             "config": json.dumps(dataclasses.asdict(self.config), sort_keys=True),
-            "model": self.detector.state_dict(),
+            "model": self._objective.state_dict(),
             "average": self._average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
@@ -243,7 +247,7 @@ class Trainer:
                 f"{self.settings.folder} holds a run with another configuration; "
                 "choose another --run-dir or remove it"
             )
-        self.detector.load_state_dict(state["model"])
+        self._objective.load_state_dict(state["model"])
         self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._scaler.load_state_dict(state["scaler"])

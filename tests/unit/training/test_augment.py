@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from training import augment as augmentation
-from training.augment import AugmentConfig, Crop, augment, jpeg
+from training.augment import AugmentConfig, Crop, augment, augment_with_mask, jpeg
 
 STEPS: list[Callable[..., Crop]] = [
-    augmentation.rotate_and_zoom,
     augmentation.change_colours,
     augmentation.remove_colour,
     augmentation.blur,
@@ -44,3 +43,17 @@ def test_jpeg_loses_more_at_lower_quality(portrait: np.ndarray) -> None:
     ]
     assert losses == sorted(losses)
     assert losses[0] > 0
+
+
+def test_a_mask_moves_with_its_pixels(portrait: np.ndarray) -> None:
+    crop = np.zeros_like(portrait)
+    crop[40:90, 30:80] = 255
+    mask = (crop[..., 0] / 255).astype(np.float32)
+    only_geometry = AugmentConfig(
+        p_geometry=1, p_colour=0, p_grey=0, p_blur=0, p_noise=0, p_rescale=0, p_jpeg=0
+    )
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        moved, moved_mask = augment_with_mask(crop, mask, only_geometry, rng)
+        assert not np.array_equal(moved, crop)
+        assert np.abs(moved[..., 0] / 255 - moved_mask).mean() < 0.01

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import AugmentConfig, Crop
+from training.augment import AugmentConfig, Crop, jpeg
 from training.manifest import Sample, in_split, load_samples
-from training.pairs import FaceLoader, Mixture, PairDataset
+from training.pairs import UNKNOWN, FaceLoader, Mixture, PairDataset, changed_pixels
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source
 
@@ -25,10 +25,29 @@ def test_every_item_is_a_fake_and_a_real_face(
     tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:
     data = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}, self_blended=1.0))
-    crops, labels = data[0]
+    crops, labels, masks = data[0]
     assert crops.shape == (2, 224, 224, 3)
     assert crops.dtype == torch.uint8
     assert labels.tolist() == [0, 1]
+    assert masks.shape == (2, 28, 28)
+    assert float(masks[0].max()) > 0.5
+    assert not masks[1].any()
+
+
+def test_changed_pixels_are_found_between_aligned_crops(portrait: np.ndarray) -> None:
+    fake = portrait.copy()
+    fake[60:120, 50:110] = 255 - fake[60:120, 50:110]
+    mask = changed_pixels(fake, portrait)
+    assert mask[70:110, 60:100].mean() > 0.9
+    assert mask[:30].max() < 0.1
+    assert (changed_pixels(jpeg(portrait, 95), portrait) == UNKNOWN).all()
+
+
+def test_the_mask_of_an_unpaired_fake_is_unknown(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    _, _, masks = _dataset(tiny_samples, tiny_loader, Mixture({"beta": 1.0}))[0]
+    assert (masks[0] < 0).all()
 
 
 class RecordingLoader(FaceLoader):
@@ -41,6 +60,10 @@ class RecordingLoader(FaceLoader):
     def crop(self, sample: Sample) -> Crop:
         self.read.append(sample)
         return super().crop(sample)
+
+    def aligned(self, fake: Sample, real: Sample) -> tuple[Crop, Crop] | None:
+        self.read += [fake, real]
+        return super().aligned(fake, real)
 
 
 def test_a_fake_comes_with_the_very_image_it_was_made_from(
@@ -105,7 +128,7 @@ def test_no_trivial_feature_tells_the_classes_apart(data_root: Path) -> None:
     rows: list[Sample] = []
     features: dict[str, list[float]] = {"brightness": [], "sharpness": [], "saturation": []}
     for index in range(400):
-        crops, labels = data[index]
+        crops, labels, _ = data[index]
         assert crops.shape == (2, 224, 224, 3)
         for crop, label in zip(crops.numpy().astype(float), labels.tolist(), strict=True):
             rows.append(Sample("", "train", label, "mixture"))

@@ -33,6 +33,7 @@ CONFIG = TrainConfig(
     ema_decay=0.5,
     validate_every=3,
     checkpoint_every=1,
+    mask_weight=0.5,
     mixture=Mixture({"alpha": 1.0}),
     augmentation=AugmentConfig(p_geometry=0, p_rescale=0, p_blur=0),
 )
@@ -80,8 +81,7 @@ def test_a_resumed_run_equals_one_in_a_single_go(
     first = _trainer(CONFIG, tmp_path / "parts", tiny_samples, tiny_loader)
     batches = first._batches()
     for _ in range(2):
-        crops, labels = next(batches)
-        first._train_step(crops.flatten(0, 1), labels.flatten())
+        first._train_step(*(part.flatten(0, 1) for part in next(batches)))
     first._save()
     second = _trainer(CONFIG, tmp_path / "parts", tiny_samples, tiny_loader)
     assert second.step == 2
