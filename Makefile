@@ -25,7 +25,8 @@ RUNTIME := requirements.txt requirements-nodeps.txt
 # Written last, so that an environment that was interrupted half way is seen and completed.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# In a terminal pip shows how far it is; in a log that would be a thousand lines.
+PIP := $(PY) -m pip --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
 .PHONY: help
 help: ## list the targets
