@@ -13,6 +13,8 @@ is shown as evidence:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,10 +43,21 @@ def cell_contrast(crops: UInt8Array) -> FloatArray:
         varies most.
     """
     side = crops.shape[1] // _CELLS
-    used = crops[:, : side * _CELLS, : side * _CELLS]
-    cells = used.reshape(-1, _CELLS, side, _CELLS, side, 3)
-    deviation: FloatArray = cells.std(axis=(2, 4), dtype=np.float32).max(axis=-1)
+    used = np.ascontiguousarray(crops[:, : side * _CELLS, : side * _CELLS])
+    mean = _cell_sums(used, side) / side**2
+    mean_square = _cell_sums(np.square(used, dtype=np.uint16), side) / side**2
+    variance = np.maximum(mean_square - mean**2, 0)  # N x 8 x 8 x 3
+    deviation: FloatArray = np.sqrt(variance.max(axis=-1)).astype(np.float32)
     return deviation
+
+
+def _cell_sums(values: npt.NDArray[np.unsignedinteger[Any]], side: int) -> npt.NDArray[np.uint32]:
+    """Sums N x S x S x 3 over cells of side x side; rows first, which is several times faster."""
+    rows = values.reshape(-1, _CELLS, side, _CELLS * side * 3).sum(axis=2, dtype=np.uint32)
+    sums: npt.NDArray[np.uint32] = rows.reshape(-1, _CELLS, _CELLS, side, 3).sum(
+        axis=3, dtype=np.uint32
+    )
+    return sums
 
 
 def has_content(crops: UInt8Array) -> BoolArray:
