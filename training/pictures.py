@@ -99,7 +99,7 @@ def save_examples(
         parts = [few.originals[index], _outlined(fake, few.regions[index]), fake]
         if localised[index]:
             parts[2] = _overlaid(fake, grids[index])
-        _save(np.concatenate([_scaled(part) for part in parts], axis=1), path)
+        _save(_side_by_side(parts), path)
         found.append(
             {
                 "picture": str(path),
@@ -123,6 +123,12 @@ def _overlaid(crop: UInt8Array, grid: npt.NDArray[np.float32]) -> UInt8Array:
         layer = overlay.convert("RGBA").resize((crop.shape[1], crop.shape[0]))
     picture = Image.fromarray(crop).convert("RGBA")
     return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"))
+
+
+def _side_by_side(crops: Sequence[UInt8Array]) -> UInt8Array:
+    gap = np.full((_SIDE, 4, 3), 255, np.uint8)
+    parts = [part for crop in crops for part in (_scaled(crop), gap)]
+    return np.concatenate(parts[:-1], axis=1)
 
 
 def _scaled(crop: UInt8Array) -> UInt8Array:

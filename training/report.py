@@ -69,7 +69,7 @@ def summary(results: dict[str, Any]) -> list[str]:
                 f"{right} times of 100."
             )
         what = ", ".join(kinds[source]) or "real faces only"
-        sentences.append(f"{source} ({what}): {'; '.join(parts)}.{ranked}")
+        sentences.append(f"{source}, {what}: {'; '.join(parts)}.{ranked}")
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the training tests: a tiny data set to train on, and one to evaluate with versions."""
+"""Fixtures of the training tests: a tiny set to train on, another to evaluate with versions."""
 
 from tests.support.small_evaluation import face, small_data, small_store
 from tests.support.tiny_data import (
