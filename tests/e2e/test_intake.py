@@ -61,6 +61,7 @@ def test_samples_are_judged_by_the_service(ui: Screen) -> None:
         assert len(reply["faces"]) == 1
         assert reply["faces"][0]["box"] is not None
     expect(ui.page.locator(".recent-open")).to_have_count(2)
+    ui.screenshot("samples")  # the picture in the README
 
 
 def test_several_pictures_queue_up_and_all_are_judged(ui: Screen, pictures: Path) -> None:
@@ -77,6 +78,15 @@ def test_several_pictures_queue_up_and_all_are_judged(ui: Screen, pictures: Path
     expect(ui.page.locator("#result-name")).to_have_text("group.jpg")
     ui.page.get_by_role("button", name="Remove notes.jpg").click()
     expect(ui.page.locator("#queue")).to_be_hidden()
+
+
+def test_files_that_cannot_be_sent_are_told_before_their_turn(ui: Screen, pictures: Path) -> None:
+    with ui.dead_line():
+        ui.give(pictures / "portrait.jpg", pictures / "other.png", pictures / "notes.jpg")
+        states = ui.page.locator(".queue-state")
+        expect(states.nth(2)).to_have_text("This kind of file is not accepted")
+        expect(states.nth(1)).to_have_text("Waiting")
+        ui.page.locator("#cancel").click()
 
 
 def test_large_photo_is_sent_as_it_is(ui: Screen, pictures: Path) -> None:

@@ -7,6 +7,7 @@ import { $ } from "./dom.js";
 import { fill, notice } from "./format.js";
 import { History } from "./history.js";
 import { watchIntake } from "./intake.js";
+import { renderPicture } from "./picture-view.js";
 import { Queue } from "./queue.js";
 import { renderQueue } from "./queue-view.js";
 import { renderRecent } from "./recent-view.js";
@@ -23,6 +24,15 @@ const selected = { id: null, face: 0 };
 
 function record() {
   return history.find(selected.id);
+}
+
+function viewOf(result) {
+  return { record: result, index: selected.face, onChoose: chooseFace };
+}
+
+/** Show what changes with the picture's own controls. */
+function repaint() {
+  if (record()) renderPicture(viewOf(record()));
 }
 
 /** Show what changes while pictures are on their way. */
@@ -42,7 +52,7 @@ function render() {
   $("main").dataset.stage = queue.find(selected.id) || result ? "picture" : "empty";
   const focused = renderPending();
   $("result").hidden = !result;
-  if (result) renderResult({ record: result, index: selected.face, onChoose: chooseFace });
+  if (result) renderResult(viewOf(result));
   renderRecent(history, selected.id, open);
   if (focused && result) $("verdict-headline").focus();
 }
@@ -116,6 +126,7 @@ queue.addEventListener("done", async ({ detail: { item, reply } }) => {
   else render();
   say(notice("result", { name: item.file.name, ...summary(reply) }));
   await stored;
+  renderRecent(history, selected.id, open); // says so where nothing could be kept
 });
 
 function closeReport() {
@@ -158,8 +169,8 @@ function watchButtons() {
   });
   $("close-report").addEventListener("click", closeReport);
   $("print").addEventListener("click", () => window.print());
-  for (const id of ["zoom", "layer"]) $(id).addEventListener("change", render);
-  $("opacity").addEventListener("input", render);
+  for (const id of ["zoom", "layer"]) $(id).addEventListener("change", repaint);
+  $("opacity").addEventListener("input", repaint);
 }
 
 function watchHistory() {

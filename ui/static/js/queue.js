@@ -35,9 +35,21 @@ export class Queue extends EventTarget {
       abort: new AbortController(),
     }));
     this.items.push(...added);
-    for (const item of added) this.#tell("change", item);
+    for (const item of added) {
+      this.#tell("change", item);
+      this.#checkEarly(item);
+    }
     this.#run();
     return added;
+  }
+
+  /** Say at once, not when its turn comes, that a file cannot be sent. */
+  async #checkEarly(item) {
+    try {
+      await checkFile(item.file);
+    } catch (failure) {
+      if (item.stage === "waiting") this.#fail(item, failure);
+    }
   }
 
   find(id) {
