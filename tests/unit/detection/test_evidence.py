@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from detection.evidence import cell_contrast, has_content, map_contrast, shown_grids
 from detection.faces import crop_face
@@ -101,3 +104,12 @@ def test_nothing_localised_shows_no_hot_spot(portrait: UInt8Array) -> None:
     assert localised.tolist() == [False, False, True]
     assert not grids[:2].any()
     assert grids[2].max() == 1
+
+
+@pytest.mark.dataset
+def test_real_crops_have_content(data_root: Path) -> None:
+    """Dark, soft and blurred faces included: the darkest have a cell contrast near 4."""
+    paths = sorted((data_root / "deepfake" / "validation" / "Real").glob("*"))[::10]
+    crops = [Image.open(path).convert("RGB").resize((224, 224)) for path in paths]
+    assert len(crops) >= 50
+    assert has_content(np.stack([np.asarray(crop) for crop in crops])).all()
