@@ -23,9 +23,10 @@ class Child:
     kernel if we are killed without the chance to do so.
     """
 
-    def __init__(self, name: str, popen: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, name: str, popen: "subprocess.Popen[bytes]", log: Path) -> None:
         self.name = name
         self._popen = popen
+        self._log = log
 
     @classmethod
     def start(
@@ -50,7 +51,7 @@ class Child:
                 )
             except OSError as error:
                 raise OpsError(f"{name} could not be started: {error}.") from error
-        return cls(name, popen)
+        return cls(name, popen, log)
 
     @property
     def pid(self) -> int:
@@ -60,6 +61,11 @@ class Child:
     def exit_status(self) -> int | None:
         """The exit status, or None while it runs."""
         return self._popen.poll()
+
+    def last_words(self) -> str:
+        """The last line that the program printed."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else "none"
 
     def stop(self, grace: float = 20.0) -> None:
         """Ask the program to end, wait up to `grace` seconds, then kill what is left of it."""

@@ -25,6 +25,7 @@ from ops.reference import reference_picture
 from ops.server import TorchServe
 from ops.settings import ROOT, WORKFLOW, Settings
 from ops.stop import stop_leftovers
+from ops.terminal import Terminal
 from ops.tokens import KEY_FILE, Tokens, read_tokens, write_inference_token
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,7 +81,7 @@ class Service:
             OpsError: TorchServe or the edge ended by itself.
         """
         while True:
-            self._check_children()
+            self._check()
             time.sleep(0.5)
 
     def stop(self) -> None:
@@ -128,7 +129,7 @@ class Service:
     def _wait_for_torchserve(self, child: Child) -> Tokens:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            self._check_children()
+            self._check()
             try:
                 tokens = read_tokens(self.settings.run_dir)
             except OpsError:  # not written yet, or half
@@ -145,7 +146,7 @@ class Service:
         picture = reference_picture()
         deadline = time.monotonic() + _EDGE_SECONDS
         while True:
-            self._check_children()
+            self._check()
             try:
                 reply = self._judge(picture)
             except OpsError:
@@ -164,15 +165,15 @@ class Service:
             return InferenceClient(settings.inference_url, token).workflow(WORKFLOW, picture)
         return EdgeClient(settings.page_url, timeout=120).detect(picture)
 
-    def _check_children(self) -> None:
+    def _check(self) -> None:
         children = [self._torchserve.child] if self._torchserve else []
         children += [self._edge] if self._edge else []
         for child in children:
             status = child.exit_status()
             if status is not None:
                 raise OpsError(
-                    f"{child.name} ended by itself (status {status}); its last words are in "
-                    f"{self.settings.log_dir} (`make logs`)."
+                    f"{child.name} ended by itself with status {status} (`make logs` shows more); "
+                    f"its last words: {child.last_words()}"
                 )
 
     def _remember(self, *, ready: bool = False) -> None:
@@ -194,9 +195,25 @@ class Service:
 
 def _raise_stop(_signal: int, _frame: FrameType | None) -> None:
     # Once is enough: what follows must not be interrupted half way through stopping.
-    for sign in _SIGNALS:
-        signal.signal(sign, signal.SIG_IGN)
+    _ignore_signals()
     raise StopRequestedError
+
+
+def _ignore_signals() -> None:
+    for sign in (*_SIGNALS, signal.SIGALRM):
+        signal.signal(sign, signal.SIG_IGN)
+
+
+def _watch_terminal() -> None:
+    """Look every second whether the terminal was closed, whatever else is going on."""
+    terminal = Terminal()
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if terminal.is_closed():
+            _raise_stop(number, frame)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
 
 
 def _say(text: str) -> None:
@@ -208,6 +225,7 @@ def main() -> int:
     """Entry point: serve until told to stop. Exit status 1 where the service failed."""
     for sign in _SIGNALS:
         signal.signal(sign, _raise_stop)
+    _watch_terminal()
     begin = time.monotonic()
     status = 0
     service: Service | None = None
@@ -227,8 +245,7 @@ def main() -> int:
     except StopRequestedError:
         _say("\nStopping ...")
     finally:
-        for sign in _SIGNALS:
-            signal.signal(sign, signal.SIG_IGN)
+        _ignore_signals()
         if service is not None:
             service.stop()
     if status == 0:

@@ -71,3 +71,13 @@ def test_is_alive_tells_a_reused_number_from_the_same_process() -> None:
     assert is_alive(os.getpid())
     assert is_alive(os.getpid(), started)
     assert not is_alive(os.getpid(), started - 100)
+
+
+def test_the_last_words_of_a_program(tmp_path: Path) -> None:
+    child = start(tmp_path, "print('first'); raise SystemExit('no such file\\n')")
+    deadline = time.monotonic() + 30
+    while child.exit_status() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert child.exit_status() == 1
+    assert child.last_words() == "no such file"
