@@ -73,7 +73,8 @@ train: env need-model regions ## train a model as training/configs/MODEL.toml sa
 
 .PHONY: calibrate
 calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights
-	@$(PY) -m training.calibrate $(MODEL) --data $(DATA) $(if $(VERSION),--version $(VERSION)) $(ARGS)
+	@$(PY) -m training.calibrate $(MODEL) --data $(DATA) $(if $(VERSION),--version $(VERSION)) \
+		$(if $(SIZE),--size $(SIZE)) $(ARGS)
 
 .PHONY: evaluate
 evaluate: env regions ## figures of the serving models on the test split

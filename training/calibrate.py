@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", choices=NAMES)
     parser.add_argument("--version", default="1.0", help="version to write (default: 1.0)")
     parser.add_argument("--run-dir", type=Path, help="the run's folder (build/training/<model>)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        help="side of the input in pixels, if another than in training; 32 k + 1 (129, 161) keeps "
+        "strided convolutions mirror-symmetric, so that maps flip with the face",
+    )
     parser.add_argument("--store", type=Path, default=Path("model_store"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
@@ -89,7 +95,9 @@ def main() -> None:
     if folder.exists() and not arguments.replace:
         parser.exit(2, f"{folder} exists; choose another --version, or --replace it\n")
     try:
-        run = load_run(arguments.run_dir or Path("build/training") / arguments.model)
+        run = load_run(
+            arguments.run_dir or Path("build/training") / arguments.model, arguments.size
+        )
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
         validation = in_split(load_samples(arguments.data), "validation")
         calibration = calibrate(run, validation, loader, arguments.workers)

@@ -225,7 +225,7 @@ def changed_pixels(fake: Crop, original: Crop) -> Mask:
     difference = np.abs(fake.astype(np.float32) - original).max(axis=-1)
     smooth = cv2.GaussianBlur(difference, (0, 0), 8)
     low, high = _COMPRESSION_NOISE
-    mask = np.clip((smooth - low) / (high - low), 0, 1).astype(np.float32)
+    mask: Mask = np.clip((smooth - low) / (high - low), 0, 1).astype(np.float32)
     if float(mask.mean()) < _LEAST_CHANGED:
         return np.full(mask.shape, UNKNOWN, np.float32)
     return mask

@@ -68,8 +68,12 @@ class Calibration:
         return dataclasses.asdict(self)
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path, size: int | None = None) -> Run:
     """Loads the best weights of a run, as they will be shipped.
+
+    Args:
+        folder: The run's folder.
+        size: Side of the input in pixels, if another than in training.
 
     Raises:
         FileNotFoundError: The folder holds no validated run.
@@ -83,6 +87,8 @@ def load_run(folder: Path) -> Run:
     options = dict(config["options"])
     if config["model"] == "efficientnet":
         options = {**options_for(config["initialisation"]), **options}
+    if size is not None:
+        options["size"] = size
     detector = build(config["model"], **options)
     load_weights(detector, folder / "best.safetensors")
     detector.half().float()  # the precision that is shipped, so that its figures are measured
@@ -130,7 +136,14 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         "initialisation": run.config["initialisation"],
         "parameters": sum(value.numel() for value in run.detector.parameters()),
         "step": run.step,
-        "command": f"make train calibrate MODEL={model} VERSION={folder.name}",
+        "command": _command(run, folder.name),
         "created": datetime.now(UTC).date().isoformat(),
         "training": run.config,
     }
+
+
+def _command(run: Run, version: str) -> str:
+    """Gives the command line that makes the version anew."""
+    model, size = run.config["model"], run.options.get("size")
+    command = f"make train calibrate MODEL={model} VERSION={version}"
+    return command if size == run.config["options"].get("size") else f"{command} SIZE={size}"

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from architectures import build
+from architectures.weights import save_weights
+from detection.version import ModelVersion
+from training.calibration import Thresholds
+from training.checkpoint import write_json
+from training.config import TrainConfig
+from training.publish import Calibration, load_run, publish
+from training.train import build_initialised
+
+CALIBRATION = Calibration(
+    temperature=1.5,
+    thresholds=Thresholds(fake=0.8, real=0.3),
+    error_rates={"false_fake": 0.05, "false_real": 0.1},
+    ece_before=0.1,
+    ece_after=0.02,
+    auc={"alpha": 0.9},
+    images=100,
+)
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A finished run of an untrained EfficientNet, as `training.train` leaves it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    config = TrainConfig("efficientnet", "imagenet-lite0", {"size": 64})
+    save_weights(build_initialised(config), folder / "best.safetensors", half=False)
+    plain = {
+        "model": config.model,
+        "initialisation": config.initialisation,
+        "seed": 1,
+        "options": config.options,
+        "steps": 10,
+        "mixture": {"sources": {"alpha": 1.0}, "self_blended": 0.5, "exclude": []},
+    }
+    write_json(folder / "best.json", {"step": 7, "config": plain})
+    return folder
+
+
+def test_a_published_version_judges_as_the_run_did(tmp_path: Path, run_folder: Path) -> None:
+    run = load_run(run_folder)
+    publish(run, CALIBRATION, tmp_path / "store" / "efficientnet" / "1.2")
+    version = ModelVersion.load(tmp_path / "store" / "efficientnet" / "1.2")
+    assert version.temperature == 1.5
+    faces = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        pixels = run.detector.preset.to_input(faces)
+        assert torch.equal(version.detector.eval()(pixels), run.detector(pixels))
+
+
+def test_the_folder_holds_weights_card_and_figures(tmp_path: Path, run_folder: Path) -> None:
+    folder = tmp_path / "efficientnet" / "1.2"
+    publish(load_run(run_folder), CALIBRATION, folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "metrics.json",
+        "model.json",
+        "weights.safetensors",
+    ]
+    card = (folder / "README.md").read_text()
+    model = json.loads((folder / "model.json").read_text())
+    assert model["weights_sha256"] in card
+    assert model["command"] == "make train calibrate MODEL=efficientnet VERSION=1.2"
+    assert "imagenet-lite0" in card
+    assert (folder / "weights.safetensors").stat().st_size < 10e6
+    assert [path.name for path in folder.parent.iterdir()] == ["1.2"]
+
+
+def test_another_input_size_is_part_of_the_command(tmp_path: Path, run_folder: Path) -> None:
+    run = load_run(run_folder, size=65)
+    assert run.detector.preset.size == 65
+    publish(run, CALIBRATION, tmp_path / "1.0")
+    model = json.loads((tmp_path / "1.0" / "model.json").read_text())
+    assert model["command"].endswith("VERSION=1.0 SIZE=65")
+    assert model["preset"]["size"] == 65
+
+
+def test_weights_that_half_precision_cannot_hold_are_refused(run_folder: Path) -> None:
+    detector = build("efficientnet", size=64)
+    with torch.no_grad():
+        next(detector.parameters()).fill_(1e6)
+    save_weights(detector, run_folder / "best.safetensors", half=False)
+    with pytest.raises(ValueError, match="not finite in half precision"):
+        load_run(run_folder)
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no validated run"):
+        load_run(tmp_path)
