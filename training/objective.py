@@ -64,6 +64,7 @@ def masked_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         masks: float32 N x m x m in [0, 1]; negative where unknown.
     """
     known = (masks.amin(dim=(1, 2)) >= 0).to(cells.dtype)[:, None, None, None]
-    targets = functional.adaptive_avg_pool2d(masks.clamp(0, 1)[:, None], tuple(cells.shape[-2:]))
+    height, width = cells.shape[-2:]
+    targets = functional.adaptive_avg_pool2d(masks.clamp(0, 1)[:, None], (height, width))
     losses = functional.binary_cross_entropy_with_logits(cells, targets, reduction="none")
     return (losses * known).sum() / (known.sum() * losses[0].numel()).clamp(min=1)

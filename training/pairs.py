@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from detection.faces import CROP_SIZE, crop_face, whole_image_region
+from detection.faces import crop_face, whole_image_region
+from detection.limits import CROP_SIZE
 from training.augment import AugmentConfig, Crop, Generator, Mask, augment_with_mask
 from training.manifest import FAKE, REAL, Sample
 from training.regions import FaceRegion, read_image
