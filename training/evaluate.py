@@ -22,11 +22,12 @@ import torch
 
 from detection.version import ModelVersion
 from training.checkpoint import write_json
-from training.manifest import SPLITS, Sample, in_split, load_samples
+from training.manifest import REAL, SPLITS, Sample, in_split, load_samples
 from training.pairs import FaceLoader
 from training.recording import record
 from training.regions import DEFAULT_PATH, find_regions, load_regions
 from training.report import write_report
+from training.robustness import spread
 from training.sections import (
     Material,
     adversarial_section,
@@ -58,19 +59,19 @@ class Sizes:
     robustness: int = 600
     explanations: int = 200
     faithfulness: int = 32
-    adversarial: int = 160
+    adversarial: int = 200
     resamples: int = 500
 
 
 QUICK = Sizes(150, 60, 16, 4, 16, 50)
 
 _SECTIONS: dict[str, Callable[[Material, Sizes], dict[str, Any]]] = {
-    "figures": lambda material, sizes: figures_section(material, sizes.figures, sizes.resamples),
+    "figures": lambda material, sizes: figures_section(material, sizes.resamples),
     "robustness": lambda material, sizes: robustness_section(
         material, sizes.robustness, min(200, sizes.resamples)
     ),
     "explanations": lambda material, sizes: explanations_section(
-        material, sizes.explanations, sizes.faithfulness, sizes.resamples
+        material, sizes.faithfulness, sizes.resamples
     ),
     "adversarial": lambda material, sizes: adversarial_section(
         material, sizes.adversarial, min(200, sizes.resamples)
@@ -119,13 +120,16 @@ def _earlier(path: Path, versions: list[ModelVersion]) -> dict[str, Any]:
     return {name: results[name] for name in _SECTIONS if name in results}
 
 
-def _material(arguments: argparse.Namespace) -> Material:
+def _material(arguments: argparse.Namespace, sizes: Sizes) -> Material:
     versions = load_versions(arguments.model, arguments.store)
     samples = load_samples(arguments.data)
     chosen = in_split(samples, arguments.split)
     if not chosen:
         raise ValueError(f"no images of the split {arguments.split!r} under {arguments.data}")
-    known = in_split(samples, "validation") or chosen
+    if sizes.figures:
+        chosen = spread(chosen, sizes.figures)
+    known = [s for s in in_split(samples, "validation") or chosen if s.label == REAL]
+    known = spread(known, sizes.explanations)
     regions = _regions(arguments, [*chosen, *known])
     loader = FaceLoader(arguments.data, regions)
     scorer = Scorer(loader, regions, arguments.out / "scores", arguments.workers)
@@ -190,8 +194,9 @@ def main() -> None:
         "command": shlex.join(["python", "-m", "training.evaluate", *sys.argv[1:]]),
     }
     try:
-        material = _material(arguments)
-        results = evaluate(material, _sizes(arguments), arguments.sections, path, heading)
+        sizes = _sizes(arguments)
+        material = _material(arguments, sizes)
+        results = evaluate(material, sizes, arguments.sections, path, heading)
         write_report(results, path.with_suffix(".html"))
         if arguments.record:
             for version in material.versions:

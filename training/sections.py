@@ -41,24 +41,23 @@ class Material:
     Attributes:
         versions: One version of each model.
         samples: The split.
-        validation: Real faces for the forgeries of known place are taken from these.
+        reals: Real faces that forgeries of known place are made from.
         scorer: Scores images.
         pictures: Folder for the report's example pictures.
     """
 
     versions: list[ModelVersion]
     samples: list[Sample]
-    validation: list[Sample]
+    reals: list[Sample]
     scorer: Scorer
     pictures: Path
 
 
-def figures_section(material: Material, most: int, resampled: int) -> dict[str, Any]:
+def figures_section(material: Material, resampled: int) -> dict[str, Any]:
     """Measures every figure by source and kind of forgery.
 
     Args:
         material: What is evaluated.
-        most: Most images; 0 for all.
         resampled: Bootstrap resamples.
 
     Returns:
@@ -66,7 +65,7 @@ def figures_section(material: Material, most: int, resampled: int) -> dict[str, 
         and ``reliability``; ``comparison``, the workflow's AUC minus that of each model;
         ``kinds`` of forgery by source; and ``mistakes``.
     """
-    samples = robustness.spread(material.samples, most) if most else material.samples
+    samples = material.samples
     logits = [material.scorer.logits(version, samples) for version in material.versions]
     said = judge_all(material.versions, samples, logits, material.scorer.regions)
     found: dict[str, Any] = {"images": len(samples), "kinds": _kinds(samples), "subjects": {}}
@@ -194,27 +193,22 @@ def robustness_section(material: Material, most: int, resampled: int) -> dict[st
     return {"images": len(samples), "subjects": measured}
 
 
-def explanations_section(
-    material: Material, most: int, tested: int, resampled: int
-) -> dict[str, Any]:
-    """Measures the maps on self-blended fakes of real validation faces.
+def explanations_section(material: Material, tested: int, resampled: int) -> dict[str, Any]:
+    """Measures the maps on self-blended fakes of the real faces.
 
     Args:
         material: What is evaluated.
-        most: Most forgeries whose place is compared with the map.
         tested: Most forgeries of the slower tests.
         resampled: Bootstrap resamples.
 
     Returns:
         By model: ``localisation``, ``faithfulness``, ``randomisation`` and ``examples``.
     """
-    reals = [sample for sample in material.validation if sample.label == REAL]
-    if not reals:
+    if not material.reals:
         raise ValueError("the explanations need real images in the validation split")
-    chosen = robustness.spread(reals, most)
-    order: npt.NDArray[np.intp] = np.random.default_rng(0).permutation(len(chosen))
+    order: npt.NDArray[np.intp] = np.random.default_rng(0).permutation(len(material.reals))
     forgeries = explanations.make_forgeries(
-        [chosen[index] for index in order], material.scorer.loader
+        [material.reals[index] for index in order], material.scorer.loader
     )
     few = forgeries.first(tested)
     found: dict[str, Any] = {"images": len(forgeries), "subjects": {}}

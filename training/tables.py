@@ -1,15 +1,21 @@
-"""The figures of an evaluation as tables: aligned text for terminals, Markdown for cards."""
+"""The figures of an evaluation as tables: aligned text for terminals, Markdown for cards.
+
+`python -m training.tables build/evaluation/test.json` prints the Markdown.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from training.robustness import LABELS, UNCHANGED
 
 Row = list[str]
 
-TITLES = {"cnn": "CNN", "efficientnet": "EfficientNet", "workflow": "Workflow (both models)"}
+TITLES = {"workflow": "Workflow (both models)", "cnn": "CNN", "efficientnet": "EfficientNet"}
 
 COLUMNS = {
     "auc": "AUC",
@@ -139,15 +145,19 @@ def _aligned(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(results: dict[str, Any], subjects: Sequence[str]) -> str:
+def as_markdown(
+    results: dict[str, Any], subjects: Sequence[str], sections: Sequence[str] = tuple(_PARTS)
+) -> str:
     """Gives figures for a model card or README, with the commands that make them.
 
     Args:
         results: What `training.evaluate` wrote.
         subjects: Of ``cnn``, ``efficientnet`` and ``workflow``: those to show.
+        sections: Of ``figures``, ``robustness``, ``explanations`` and ``adversarial``.
     """
     blocks = []
-    for section, (what, rows_of) in _PARTS.items():
+    for section in sections:
+        what, rows_of = _PARTS[section]
         part = results.get(section, {})
         for name in subjects:
             if name in part.get("subjects", {}):
@@ -167,3 +177,20 @@ def as_markdown(results: dict[str, Any], subjects: Sequence[str]) -> str:
 def _markdown(rows: Sequence[Row]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description="Prints the figures of an evaluation as Markdown.")
+    parser.add_argument("results", type=Path, help="build/evaluation/<split>.json")
+    parser.add_argument("--subjects", nargs="+", choices=TITLES, default=list(TITLES))
+    parser.add_argument("--sections", nargs="+", choices=_PARTS, default=["figures"])
+    arguments = parser.parse_args()
+    if not arguments.results.is_file():
+        parser.exit(2, f"no evaluation at {arguments.results}; make one first: make evaluate\n")
+    results = json.loads(arguments.results.read_text(encoding="utf-8"))
+    print(as_markdown(results, arguments.subjects, arguments.sections))
+
+
+if __name__ == "__main__":
+    main()
