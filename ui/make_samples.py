@@ -3,7 +3,7 @@
 Usage: `python -m ui.make_samples` (needs scikit-image, which ships the NASA photo)
 
 The fake is the idea of Shiohara and Yamasaki, 2022 (arXiv 2204.08376), in a few lines: an altered
-copy of the face (colour, sharpness, size, place) is blended into the photo inside a soft ellipse.
+copy of the face (resolution, size, place, colour) is blended into the photo inside a soft ellipse.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ CUT = (24, 0, 424, 400)
 """Part of the photo that is shown: left, top, right, bottom in pixels."""
 FACE = (150, 68, 244, 186)
 """Ellipse around the inner face, in pixels of that part."""
+RESOLUTION = 0.33
+"""Resolution of the copy over that of the photo: face generators work coarsely."""
+ENLARGEMENT = 1.02
 QUALITY = 92
 THUMB = (124, 40, 264, 180)
 """What the buttons show, in pixels of that part."""
@@ -27,14 +30,14 @@ THUMB_SIDE = 80
 
 
 def _altered(photo: Image.Image) -> Image.Image:
-    """Change colour, sharpness, size and place of the whole photo, as a forger's tool would."""
+    """Change resolution, size, place and colour of the whole photo, as a forger's tool would."""
     width, height = photo.size
-    larger = photo.resize((round(width * 1.05), round(height * 1.05)), Image.Resampling.BICUBIC)
-    shift = (round(width * 0.028), round(height * 0.016))
-    moved = larger.crop((shift[0], shift[1], shift[0] + width, shift[1] + height))
-    coloured = ImageEnhance.Color(moved).enhance(0.72)
-    brighter = ImageEnhance.Brightness(coloured).enhance(1.07)
-    return brighter.filter(ImageFilter.GaussianBlur(0.9))
+    small = (round(width * RESOLUTION), round(height * RESOLUTION))
+    larger = (round(width * ENLARGEMENT), round(height * ENLARGEMENT))
+    coarse = photo.resize(small, Image.Resampling.BICUBIC).resize(larger, Image.Resampling.BICUBIC)
+    left, top = round(width * (ENLARGEMENT - 1) / 2) + 1, round(height * (ENLARGEMENT - 1) / 3)
+    moved = coarse.crop((left, top, left + width, top + height))
+    return ImageEnhance.Brightness(ImageEnhance.Color(moved).enhance(0.85)).enhance(1.05)
 
 
 def _mask(size: tuple[int, int]) -> npt.NDArray[np.float32]:
