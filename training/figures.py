@@ -162,14 +162,40 @@ def resamples(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> list[
 
 
 def with_intervals(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> Figures:
-    """Computes every figure of `figures_of` with its percentile interval."""
+    """Computes every figure of `figures_of` with its interval.
+
+    It is the percentile interval of the resamples, except that a share of 0 or 1, which no
+    resample can change, gets the exact binomial bound for as many trials as there are clusters.
+    """
     drawn: dict[str, list[float]] = {}
     for rows in resamples(judged, count, seed):
         for name, value in figures_of(judged.take(rows)).items():
             drawn.setdefault(name, []).append(value)
-    return {
+    found = {
         name: interval(value, drawn.get(name, [])) for name, value in figures_of(judged).items()
     }
+    for name, chosen in _trials(judged).items():
+        if name in found and found[name].value in {0.0, 1.0}:
+            found[name] = _bounded(found[name].value, len(np.unique(judged.cluster[chosen])))
+    return found
+
+
+def _trials(judged: Judged) -> dict[str, npt.NDArray[np.bool_]]:
+    """Gives, for each figure that is a share of images, these images."""
+    everything = np.ones(len(judged), bool)
+    return {
+        "real_called_fake": ~judged.fake,
+        "fake_called_real": judged.fake,
+        "tpr_at_1_fpr": judged.fake,
+        "tpr_at_5_fpr": judged.fake,
+        "uncertain": everything,
+    }
+
+
+def _bounded(value: float, trials: int) -> Figure:
+    """Gives a share of 0 or 1 with Clopper and Pearson's 95 % bound (Biometrika 1934)."""
+    reach = 1 - 0.025 ** (1 / trials)
+    return Figure(value, max(0.0, value - reach), min(1.0, value + reach))
 
 
 def compared(

@@ -160,6 +160,22 @@ def test_intervals_hold_the_value_and_widen_when_pictures_of_a_person_go_togethe
     assert width(person.astype(str)) > 1.3 * single
 
 
+def test_no_error_among_few_persons_is_no_proof_of_none() -> None:
+    images = judged()
+    never = Judged(
+        images.fake,
+        images.probability,
+        np.full(400, "real"),
+        images.source,
+        images.kind,
+        (np.arange(400) % 30).astype(str),
+    )
+    figures = with_intervals(never, 20)
+    assert (figures["real_called_fake"].value, figures["real_called_fake"].low) == (0, 0)
+    assert figures["real_called_fake"].high == pytest.approx(0.116, abs=0.001)  # 0 of 30
+    assert figures["fake_called_real"].low == pytest.approx(1 - 0.116, abs=0.001)
+
+
 def test_differences_are_paired() -> None:
     images = judged()
     assert compared(images, images, count=20).as_dict() == {"value": 0.0, "low": 0.0, "high": 0.0}
