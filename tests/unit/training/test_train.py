@@ -20,7 +20,7 @@ from training.config import TrainConfig
 from training.distributed import Group
 from training.manifest import Sample
 from training.pairs import FaceLoader, Mixture
-from training.train import RunSettings, Trainer, build_initialised
+from training.train import RunSettings, Trainer, _moving_average, build_initialised
 
 ALONE = Group(rank=0, size=1, device=torch.device("cpu"), autocast_dtype=None)
 CONFIG = TrainConfig(
@@ -193,3 +193,11 @@ def test_a_missing_data_set_is_one_clear_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no images under" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_moving_average_forgets_the_initial_weights_soon() -> None:
+    average, current = [torch.zeros(1)], [torch.ones(1)]
+    update = _moving_average(0.998)
+    for step in range(1, 101):
+        update(average, current, torch.tensor(step))
+    assert float(average[0]) > 0.99
