@@ -20,6 +20,8 @@ class TrainConfig:
     Attributes:
         model: Name of the network.
         initialisation: ``random``, or for efficientnet one of its initialisations.
+        initial_weights: Weights of an earlier run to start from, in place of the initialisation's;
+            its other options must fit. For a second stage, at another input size say.
         options: Options of the network.
         steps: Optimiser steps.
         batch_pairs: Pairs (a fake and a real face) a step, over all processes together.
@@ -41,6 +43,7 @@ class TrainConfig:
 
     model: str
     initialisation: str = "random"
+    initial_weights: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     steps: int = 4000
     batch_pairs: int = 16

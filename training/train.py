@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from architectures import Detector, build
 from architectures.efficientnet import initialise, options_for
-from architectures.weights import save_weights
+from architectures.weights import load_weights, save_weights
 from training.checkpoint import load_checkpoint, save_checkpoint, write_json
 from training.config import TrainConfig, load_config
 from training.distributed import Group, join_group
@@ -257,11 +257,12 @@ class Trainer:
 
 def build_initialised(config: TrainConfig) -> Detector:
     """Builds the network of a configuration with its initial weights."""
-    if config.model != "efficientnet":
-        return build(config.model, **config.options)
-    initialisation: Any = config.initialisation
-    detector = build(config.model, **{**options_for(initialisation), **config.options})
-    initialise(detector, initialisation)
+    defaults = options_for(config.initialisation) if config.model == "efficientnet" else {}
+    detector = build(config.model, **{**defaults, **config.options})
+    if config.initial_weights:
+        load_weights(detector, Path(config.initial_weights))
+    elif config.model == "efficientnet":
+        initialise(detector, config.initialisation)
     return detector
 
 
