@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 import requests
 
 from detection.limits import MAX_UPLOAD_BYTES
-from ops.edge import start_edge
+from ops.edge import CADDYFILE, caddy_program, environment, start_edge
 from ops.ports import free_ports, is_free
 from ops.settings import Ports, Settings
 from ops.tokens import Tokens, write_inference_token
@@ -154,3 +155,24 @@ def test_without_an_upstream_the_service_is_unavailable(tmp_path: Path) -> None:
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     schema.check(response.json(), "error")
+
+
+def test_a_host_name_alone_turns_https_on(tmp_path: Path) -> None:
+    settings = Settings(
+        run_dir=tmp_path,
+        site_address="detector.example",
+        edge_bind="0.0.0.0",
+        edge_hosts="detector.example",
+    )
+    adapted = subprocess.run(
+        [caddy_program(), "adapt", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
+        env=environment(settings),
+        capture_output=True,
+        check=True,
+    )
+    (server,) = json.loads(adapted.stdout)["apps"]["http"]["servers"].values()
+    assert server["listen"] == ["0.0.0.0:443"]
+    assert "automatic_https" not in server  # not switched off
+    text = json.dumps(server)
+    assert '"host": ["detector.example"]' in text
+    assert "Strict-Transport-Security" in text
