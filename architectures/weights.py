@@ -28,6 +28,7 @@ def save_weights(model: nn.Module, path: Path, half: bool = True) -> None:
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, temporary)
+    temporary.chmod(0o644)  # safetensors lets only the owner read it
     temporary.replace(path)
 
 

@@ -116,7 +116,10 @@ class Service:
         for file in archive.build_all(settings):
             self._say(f"Built {file}.")
         render = subprocess.run(
-            [sys.executable, "-m", "ui.render", "--out", str(settings.site_dir)],
+            [
+                *(sys.executable, "-m", "ui.render", "--out", str(settings.site_dir)),
+                *("--model-store", str(settings.model_store)),
+            ],
             cwd=ROOT,
             check=False,
             capture_output=True,
