@@ -62,18 +62,19 @@ logs: ## show the last lines of the logs and follow them
 ## The models (MODEL=cnn or MODEL=efficientnet)
 
 DATA ?= ../shared/data
+CONFIG ?= $(MODEL)
 
 .PHONY: regions
 regions: env ## find the face in every image of DATA, once; train and evaluate need it
 	@$(PY) -m training.regions --data $(DATA)
 
 .PHONY: train
-train: env need-model regions ## train a model as training/configs/MODEL.toml says; resumes
-	@$(PY) -m training.train --config training/configs/$(MODEL).toml --data $(DATA) $(ARGS)
+train: env need-model regions ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
+	@$(PY) -m training.train --config training/configs/$(CONFIG).toml --data $(DATA) $(ARGS)
 
 .PHONY: calibrate
 calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights
-	@$(PY) -m training.calibrate $(MODEL) --data $(DATA) $(if $(VERSION),--version $(VERSION)) \
+	@$(PY) -m training.calibrate $(MODEL) --run-dir build/training/$(CONFIG) --data $(DATA) $(if $(VERSION),--version $(VERSION)) \
 		$(if $(SIZE),--size $(SIZE)) $(ARGS)
 
 .PHONY: evaluate

@@ -32,12 +32,14 @@ class Run:
         options: What `architectures.build` must be given to build it.
         config: The run's configuration, as plain values.
         step: Optimiser step of the best weights.
+        name: Name of the run's folder, which is its configuration's.
     """
 
     detector: Detector
     options: dict[str, Any]
     config: dict[str, Any]
     step: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def load_run(folder: Path, size: int | None = None) -> Run:
     detector.half().float()  # the precision that is shipped, so that its figures are measured
     if not all(torch.isfinite(value).all() for value in detector.state_dict().values()):
         raise ValueError(f"the weights of {folder} are not finite in half precision")
-    return Run(detector.eval(), options, config, int(record["step"]))
+    return Run(detector.eval(), options, config, int(record["step"]), folder.name)
 
 
 def publish(run: Run, calibration: Calibration, folder: Path) -> None:
@@ -143,7 +145,14 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
 
 
 def _command(run: Run, version: str) -> str:
-    """Gives the command line that makes the version anew."""
+    """Gives the command line that makes the version anew, with the stage before it if any."""
     model, size = run.config["model"], run.options.get("size")
-    command = f"make train calibrate MODEL={model} VERSION={version}"
+    earlier = run.config.get("initial_weights")
+    first = f"make train {_stage(model, Path(earlier).parent.name)} && " if earlier else ""
+    command = f"{first}make train calibrate {_stage(model, run.name)} VERSION={version}"
     return command if size == run.config["options"].get("size") else f"{command} SIZE={size}"
+
+
+def _stage(model: str, configuration: str) -> str:
+    named = f"MODEL={model}"
+    return named if configuration == model else f"{named} CONFIG={configuration}"

@@ -311,7 +311,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help="training/configs/<model>.toml")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
-    parser.add_argument("--run-dir", type=Path, help="the run's folder (build/training/<model>)")
+    parser.add_argument(
+        "--run-dir", type=Path, help="the run's folder (build/training/<configuration>)"
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
     parser.add_argument(
@@ -329,7 +331,7 @@ def main() -> None:
         config = load_config(arguments.config)
         samples = load_samples(arguments.data)
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
-        folder = arguments.run_dir or Path("build/training") / config.model
+        folder = arguments.run_dir or Path("build/training") / arguments.config.stem
         settings = RunSettings(folder, arguments.workers, arguments.validation_images)
         with join_group() as group:
             complete = Trainer(config, settings, samples, loader, group).run()

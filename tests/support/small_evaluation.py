@@ -116,7 +116,7 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, face: npt.NDArray[np.u
             auc={"a": 0.5},
             images=28,
         )
-        publish(Run(detector, options, config, 1), calibration, store / name / "1.0")
+        publish(Run(detector, options, config, 1, name), calibration, store / name / "1.0")
     serving = dict.fromkeys(_OPTIONS, "1.0")
     (store / "serving.json").write_text(json.dumps(serving), encoding="utf-8")
     return store

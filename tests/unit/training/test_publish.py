@@ -27,9 +27,9 @@ CALIBRATION = Calibration(
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
     """A finished run of an untrained EfficientNet, as `training.train` leaves it."""
-    folder = tmp_path / "run"
+    folder = tmp_path / "efficientnet"
     folder.mkdir()
-    config = TrainConfig("efficientnet", "imagenet-lite0", {"size": 64})
+    config = TrainConfig("efficientnet", "imagenet-lite0", options={"size": 64})
     save_weights(build_initialised(config), folder / "best.safetensors", half=False)
     plain = {
         "model": config.model,
@@ -45,8 +45,8 @@ def run_folder(tmp_path: Path) -> Path:
 
 def test_a_published_version_judges_as_the_run_did(tmp_path: Path, run_folder: Path) -> None:
     run = load_run(run_folder)
-    publish(run, CALIBRATION, tmp_path / "store" / "efficientnet" / "1.2")
-    version = ModelVersion.load(tmp_path / "store" / "efficientnet" / "1.2")
+    publish(run, CALIBRATION, tmp_path / "store" / "1.2")
+    version = ModelVersion.load(tmp_path / "store" / "1.2")
     assert version.temperature == 1.5
     faces = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_a_published_version_judges_as_the_run_did(tmp_path: Path, run_folder: P
 
 
 def test_the_folder_holds_weights_card_and_figures(tmp_path: Path, run_folder: Path) -> None:
-    folder = tmp_path / "efficientnet" / "1.2"
+    folder = tmp_path / "store" / "1.2"
     publish(load_run(run_folder), CALIBRATION, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
@@ -79,6 +79,19 @@ def test_another_input_size_is_part_of_the_command(tmp_path: Path, run_folder: P
     model = json.loads((tmp_path / "1.0" / "model.json").read_text())
     assert model["command"].endswith("VERSION=1.0 SIZE=65")
     assert model["preset"]["size"] == 65
+
+
+def test_the_command_names_both_stages(tmp_path: Path, run_folder: Path) -> None:
+    second = run_folder.rename(tmp_path / "efficientnet-129")
+    record = json.loads((second / "best.json").read_text())
+    record["config"]["initial_weights"] = "build/training/efficientnet/best.safetensors"
+    write_json(second / "best.json", record)
+    publish(load_run(second), CALIBRATION, tmp_path / "1.1")
+    command = json.loads((tmp_path / "1.1" / "model.json").read_text())["command"]
+    assert command == (
+        "make train MODEL=efficientnet && "
+        "make train calibrate MODEL=efficientnet CONFIG=efficientnet-129 VERSION=1.1"
+    )
 
 
 def test_weights_that_half_precision_cannot_hold_are_refused(run_folder: Path) -> None:

@@ -130,7 +130,7 @@ def test_the_seed_decides_the_initial_weights() -> None:
 
 
 def test_lite0_options_reach_the_network() -> None:
-    config = TrainConfig("efficientnet", "imagenet-lite0", {"size": 64})
+    config = TrainConfig("efficientnet", "imagenet-lite0", options={"size": 64})
     assert build_initialised(config).preset.std == pytest.approx((128 / 255,) * 3)
 
 
