@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from architectures import Detector, build
@@ -39,6 +39,8 @@ from training.objective import Objective
 from training.pairs import FaceLoader, Item, PairDataset
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
+
+_STATISTICS_BATCHES = 16  # batches that the batch norms of averaged weights are measured on
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,7 @@ class Trainer:
         self._model: nn.Module = self._objective
         if group.size > 1:
             self._model = DistributedDataParallel(self._objective)
-        self._average = AveragedModel(
-            self.detector,
-            multi_avg_fn=_moving_average(config.ema_decay),
-            use_buffers=True,
-        )
+        self._average = AveragedModel(self.detector, multi_avg_fn=_moving_average(config.ema_decay))
         self._optimiser = torch.optim.AdamW(
             _parameter_groups(self._objective, config.weight_decay), lr=config.learning_rate
         )
@@ -196,6 +194,7 @@ class Trainer:
         """Scores the averaged weights; the main process keeps the best so far."""
         if self.group.is_main:
             averaged = cast("Detector", self._average.module)
+            refresh_statistics(averaged, self._data, self.config.batch_pairs)
             logits = score(
                 averaged,
                 self._validation,
@@ -264,6 +263,24 @@ def build_initialised(config: TrainConfig) -> Detector:
     elif config.model == "efficientnet":
         initialise(detector, config.initialisation)
     return detector
+
+
+def refresh_statistics(detector: Detector, data: PairDataset, batch_pairs: int) -> None:
+    """Measures the batch norms' statistics of averaged weights anew, in place.
+
+    Those of the live weights, averaged, do not fit them: before the weights settle they can turn
+    a good average into one worse than chance (Izmailov et al., UAI 2018, arXiv 1803.05407, 3.2).
+
+    Args:
+        detector: The network with averaged weights.
+        data: Where the batches come from: always the same, so that figures can be compared.
+        batch_pairs: Pairs in a batch.
+    """
+    device = next(detector.parameters()).device
+    count = min(_STATISTICS_BATCHES * batch_pairs, len(data))
+    batches = DataLoader(Subset(data, range(count)), batch_size=batch_pairs)
+    inputs = (detector.preset.to_input(crops.flatten(0, 1).to(device)) for crops, *_ in batches)
+    update_bn(inputs, detector)
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
