@@ -24,7 +24,7 @@ from ops.settings import MODELS, ROOT, Ports, Settings
 from ops.tokens import Tokens, read_tokens
 
 # Imports of torch in six workers, while other work may hold the cores.
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
