@@ -20,7 +20,7 @@ CUT = (24, 0, 424, 400)
 """Part of the photo that is shown: left, top, right, bottom in pixels."""
 FACE = (150, 68, 244, 186)
 """Ellipse around the inner face, in pixels of that part."""
-RESOLUTION = 0.33
+RESOLUTION = 0.15
 """Resolution of the copy over that of the photo: face generators work coarsely."""
 ENLARGEMENT = 1.02
 QUALITY = 92
