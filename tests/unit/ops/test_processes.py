@@ -74,7 +74,7 @@ def test_is_alive_tells_a_reused_number_from_the_same_process() -> None:
 
 
 def test_the_last_words_of_a_program(tmp_path: Path) -> None:
-    child = start(tmp_path, "print('first'); raise SystemExit('no such file\\n')")
+    child = start(tmp_path, "print('first', flush=True); raise SystemExit('no such file\\n')")
     deadline = time.monotonic() + 30
     while child.exit_status() is None:
         assert time.monotonic() < deadline
