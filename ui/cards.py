@@ -9,9 +9,16 @@ _HEADING_SHIFT = 2
 """A card's first heading level stands below the page's own, so that the outline stays whole."""
 
 
+_TABLE_OPEN = '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>'
+
+
 def _markdown() -> MarkdownIt:
     # Raw HTML stays off: a card is text, and nothing in it may become script or style.
-    return MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # Wide tables scroll in themselves, by keyboard too, and leave the page its width.
+    parser.add_render_rule("table_open", lambda *_: _TABLE_OPEN)
+    parser.add_render_rule("table_close", lambda *_: "</table></div>")
+    return parser
 
 
 def _shift(tokens: list[Token]) -> None:

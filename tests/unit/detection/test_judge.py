@@ -24,6 +24,8 @@ UInt8Array = npt.NDArray[np.uint8]
 WriteVersion = Callable[[Path, Detector, dict[str, Any]], None]
 Request = Callable[..., bytes]
 
+_DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
 
 @pytest.fixture(scope="module", params=["cnn", "efficientnet"])
 def judge(request: pytest.FixtureRequest, model_store: Path) -> Judge:
@@ -214,12 +216,17 @@ def test_missing_version(model_store: Path) -> None:
         Judge(model_store / "cnn" / "9.9")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_same_figures_on_a_gpu(judge: Judge, model_store: Path, faces: UInt8Array) -> None:
-    automatic = Judge(model_store / judge.facts.name / "1.0")
-    assert automatic.device.type == "cuda"
-    on_gpu, on_cpu = automatic.judge(faces), judge.judge(faces)
-    assert on_gpu.probabilities == pytest.approx(on_cpu.probabilities, abs=1e-4)
-    assert on_gpu.grids == pytest.approx(on_cpu.grids, abs=1e-3)
-    alone = automatic.judge(faces[2:3])
-    assert alone.probabilities[0] == pytest.approx(on_gpu.probabilities[2], abs=1e-4)
+@pytest.mark.parametrize("device", _DEVICES)
+def test_same_figures_on_every_device(
+    device: str, judge: Judge, model_store: Path, faces: UInt8Array
+) -> None:
+    there = Judge(model_store / judge.facts.name / "1.0", device=device)
+    judged, on_cpu = there.judge(faces), judge.judge(faces)
+    assert judged.probabilities == pytest.approx(on_cpu.probabilities, abs=1e-4)
+    assert judged.grids == pytest.approx(on_cpu.grids, abs=1e-3)
+    alone = there.judge(faces[2:3])
+    assert alone.probabilities[0] == pytest.approx(judged.probabilities[2], abs=1e-4)
+
+
+def test_the_best_device_is_chosen(model_store: Path) -> None:
+    assert Judge(model_store / "cnn" / "1.0").device.type == _DEVICES[-1]

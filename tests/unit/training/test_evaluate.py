@@ -200,8 +200,6 @@ def test_tables_hold_every_source_and_are_even(results: dict[str, Any]) -> None:
 def test_the_serving_versions_on_the_data_set(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not Path("model_store/serving.json").is_file():
-        pytest.skip("no version serves yet")
     arguments = ["--data", data_root, "--out", tmp_path, "--split", "validation", "--quick"]
     run(monkeypatch, *arguments, "--regions", tmp_path / "regions.jsonl", "--workers", 1)
     found = json.loads((tmp_path / "validation-quick.json").read_text(encoding="utf-8"))
