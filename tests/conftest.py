@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is imported anywhere: the cores are shared with the servers under test.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Shells ignore Ctrl-C for what they start in the background, and every child inherits that; the
+# programs under test must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 
