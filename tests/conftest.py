@@ -10,15 +10,20 @@ from pathlib import Path
 
 # Before torch is imported anywhere: the cores are shared with the servers under test.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Shells ignore Ctrl-C for what they start in the background, and every child inherits that; the
-# programs under test must hear it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 
 from tests.support.service import RunningService, model_store, run_service
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Lets the programs under test hear Ctrl-C.
+
+    Shells ignore it for what they start in the background, and every child inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _absent(what: str) -> None:
