@@ -14,7 +14,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,13 +24,14 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
-from torch.utils.data import DataLoader, Subset
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from architectures import Detector, build
 from architectures.efficientnet import initialise, options_for
 from architectures.weights import load_weights, save_weights
+from training.averaging import moving_average, refresh_statistics
 from training.checkpoint import load_checkpoint, save_checkpoint, write_json
 from training.config import TrainConfig, load_config
 from training.distributed import Group, join_group
@@ -39,8 +40,6 @@ from training.objective import Objective
 from training.pairs import FaceLoader, Item, PairDataset
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
-
-_STATISTICS_BATCHES = 16  # batches that the batch norms of averaged weights are measured on
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Trainer:
         self._model: nn.Module = self._objective
         if group.size > 1:
             self._model = DistributedDataParallel(self._objective)
-        self._average = AveragedModel(self.detector, multi_avg_fn=_moving_average(config.ema_decay))
+        self._average = AveragedModel(self.detector, multi_avg_fn=moving_average(config.ema_decay))
         self._optimiser = torch.optim.AdamW(
             _parameter_groups(self._objective, config.weight_decay), lr=config.learning_rate
         )
@@ -263,38 +262,6 @@ def build_initialised(config: TrainConfig) -> Detector:
     elif config.model == "efficientnet":
         initialise(detector, config.initialisation)
     return detector
-
-
-def refresh_statistics(detector: Detector, data: PairDataset, batch_pairs: int) -> None:
-    """Measures the batch norms' statistics of averaged weights anew, in place.
-
-    Those of the live weights, averaged, do not fit them: before the weights settle they can turn
-    a good average into one worse than chance (Izmailov et al., UAI 2018, arXiv 1803.05407, 3.2).
-
-    Args:
-        detector: The network with averaged weights.
-        data: Where the batches come from: always the same, so that figures can be compared.
-        batch_pairs: Pairs in a batch.
-    """
-    device = next(detector.parameters()).device
-    count = min(_STATISTICS_BATCHES * batch_pairs, len(data))
-    batches = DataLoader(Subset(data, range(count)), batch_size=batch_pairs)
-    inputs = (detector.preset.to_input(crops.flatten(0, 1).to(device)) for crops, *_ in batches)
-    update_bn(inputs, detector)
-
-
-def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Averages exponentially with a decay that rises to its value, as in TensorFlow's EMA.
-
-    With the full decay from the start the average would hold initial weights for long: 45 % of
-    them after 400 steps of 0.998.
-    """
-
-    def update(averaged: Any, current: Any, count: Any) -> None:
-        steps = int(count)
-        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, count)
-
-    return update
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -19,13 +19,11 @@ from training.augment import AugmentConfig
 from training.config import TrainConfig
 from training.distributed import Group
 from training.manifest import Sample
-from training.pairs import FaceLoader, Mixture, PairDataset
+from training.pairs import FaceLoader, Mixture
 from training.train import (
     RunSettings,
     Trainer,
-    _moving_average,
     build_initialised,
-    refresh_statistics,
 )
 
 ALONE = Group(rank=0, size=1, device=torch.device("cpu"), autocast_dtype=None)
@@ -199,33 +197,3 @@ def test_a_missing_data_set_is_one_clear_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no images under" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_the_moving_average_forgets_the_initial_weights_soon() -> None:
-    average, current = [torch.zeros(1)], [torch.ones(1)]
-    update = _moving_average(0.998)
-    for step in range(1, 101):
-        update(average, current, torch.tensor(step))
-    assert float(average[0]) > 0.99
-
-
-def test_statistics_are_those_of_the_data_and_not_of_the_past(
-    tiny_samples: list[Sample], tiny_loader: FaceLoader
-) -> None:
-    detector = build_initialised(CONFIG)
-    norms = [module for module in detector.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    for norm in norms:
-        assert norm.running_mean is not None
-        norm.running_mean.fill_(1e3)
-    train = [sample for sample in tiny_samples if sample.split == "train"]
-    data = PairDataset(train, tiny_loader, CONFIG.mixture, CONFIG.augmentation, 8, seed=1)
-    refresh_statistics(detector, data, batch_pairs=4)
-    first = norms[0].running_mean
-    assert first is not None
-    colours = (
-        torch.stack([data[index][0] for index in range(8)]).float().mean(dim=(0, 1, 2, 3)) / 255
-    )
-    assert first[:3].tolist() == pytest.approx(colours.tolist(), abs=0.01)
-    assert not any(
-        float(n.running_mean.abs().max()) > 100 for n in norms if n.running_mean is not None
-    )
