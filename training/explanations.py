@@ -21,8 +21,9 @@ from tqdm import tqdm
 
 from architectures import Detector
 from detection.evidence import shown_grids
+from detection.geometry import measure_cells
 from detection.grad_cam import explain_head
-from detection.overlay import enlarge
+from detection.overlay import Cells, enlarge
 from detection.version import ModelVersion
 from training.bootstrap import mean_with_interval
 from training.calibration import probability_fake
@@ -127,15 +128,20 @@ def probabilities(version: ModelVersion, crops: UInt8Array) -> FloatArray64:
     return probability_fake(np.concatenate(parts), version.temperature)
 
 
-def enlarged(maps: FloatArray, side: int) -> FloatArray:
+def enlarged(maps: FloatArray, side: int, cells: Cells | None = None) -> FloatArray:
     """Gives the positive part of maps, each with peak 1, at N x side x side as users see it.
 
     A map without any positive cell says nothing of the place and becomes flat.
+
+    Args:
+        maps: Signed maps, N x h x w.
+        side: Side of the result in pixels.
+        cells: Where the network's cells look, as the service draws them; equal squares without.
     """
     positive = np.maximum(maps, 0)
     peaks = positive.max(axis=(1, 2), keepdims=True)
     grids = np.where(peaks > 0, positive / np.where(peaks > 0, peaks, 1), 1)
-    return np.stack([enlarge(grid.astype(np.float32), side) for grid in grids])
+    return np.stack([enlarge(grid.astype(np.float32), side, cells) for grid in grids])
 
 
 def centre_prior(side: int, sigma: float = CENTRE_SIGMA) -> FloatArray:
@@ -206,7 +212,7 @@ def localisation(
     """
     side = forgeries.regions.shape[-1]
     candidates = {
-        "grad_cam": enlarged(maps, side),
+        "grad_cam": enlarged(maps, side, measure_cells(version.detector)),
         "centre": np.broadcast_to(centre_prior(side), forgeries.regions.shape),
         "average": average_regions(forgeries),
         "random": enlarged(random_maps(len(forgeries), maps.shape[1:]), side),

@@ -24,6 +24,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm import tqdm
 
 from architectures import Detector
+from detection.geometry import measure_cells
 from detection.version import ModelVersion
 from training.bootstrap import mean_with_interval
 from training.explanations import (
@@ -78,7 +79,7 @@ def faithfulness(version: ModelVersion, forgeries: Forgeries, maps: FloatArray) 
     side = forgeries.fakes.shape[1]
     blurred = np.stack([cv2.GaussianBlur(fake, (0, 0), 10) for fake in forgeries.fakes])
     orders = {
-        "grad_cam": enlarged(maps, side),
+        "grad_cam": enlarged(maps, side, measure_cells(version.detector)),
         "random": enlarged(random_maps(len(forgeries), maps.shape[1:], seed=1), side),
     }
     found: dict[str, Any] = {"images": len(forgeries)}

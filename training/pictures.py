@@ -13,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from detection.evidence import shown_grids
-from detection.overlay import render_png
+from detection.geometry import measure_cells
+from detection.overlay import Cells, render_png
 from detection.version import ModelVersion
 from training.explanations import Forgeries, probabilities
 from training.figures import Judged
@@ -92,13 +93,14 @@ def save_examples(
     """
     few = forgeries.first(_EXAMPLES)
     grids, localised = shown_grids(maps[: len(few)], few.fakes)
+    cells = measure_cells(version.detector)
     found = []
     for index, probability in enumerate(probabilities(version, few.fakes)):
         path = folder / f"map-{version.facts.name}-{index}.jpg"
         fake = few.fakes[index]
         parts = [few.originals[index], _outlined(fake, few.regions[index]), fake]
         if localised[index]:
-            parts[2] = _overlaid(fake, grids[index])
+            parts[2] = _overlaid(fake, grids[index], cells)
         _save(_side_by_side(parts), path)
         found.append(
             {
@@ -118,8 +120,8 @@ def _outlined(crop: UInt8Array, region: npt.NDArray[np.bool_]) -> UInt8Array:
     return np.asarray(cv2.drawContours(drawn.copy(), contours, -1, _OUTLINE, 2), np.uint8)
 
 
-def _overlaid(crop: UInt8Array, grid: npt.NDArray[np.float32]) -> UInt8Array:
-    with Image.open(BytesIO(render_png(grid))) as overlay:
+def _overlaid(crop: UInt8Array, grid: npt.NDArray[np.float32], cells: Cells) -> UInt8Array:
+    with Image.open(BytesIO(render_png(grid, cells))) as overlay:
         layer = overlay.convert("RGBA").resize((crop.shape[1], crop.shape[0]))
     picture = Image.fromarray(crop).convert("RGBA")
     return np.asarray(Image.alpha_composite(picture, layer).convert("RGB"))
