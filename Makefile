@@ -68,9 +68,17 @@ CONFIG ?= $(MODEL)
 regions: env ## find the face in every image of DATA, once; train and evaluate need it
 	@$(PY) -m training.regions --data $(DATA)
 
+.PHONY: reconstruction
+reconstruction: env regions ## train the autoencoder of reconstruction fakes, once; training needs it
+	@$(PY) -m training.reconstruction --data $(DATA)
+
 .PHONY: train
-train: env need-model regions ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
+train: env need-model regions reconstruction ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
 	@$(PY) -m training.train --config training/configs/$(CONFIG).toml --data $(DATA) $(ARGS)
+
+.PHONY: study
+study: env regions reconstruction ## compare recipes: STUDY names a file of training/studies; resumes
+	@$(PY) -m training.study training/studies/$(STUDY).toml --data $(DATA) $(ARGS)
 
 .PHONY: calibrate
 calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights

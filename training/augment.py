@@ -35,6 +35,8 @@ class AugmentConfig:
         rescale: Smallest side of the down- and up-scaling step, as a fraction of the side.
         noise: Largest standard deviation of Gaussian noise, of 255.
         blur: Largest standard deviation of Gaussian blur, in pixels of the crop.
+        sharpen: Largest amount of unsharp masking, as cameras and editors apply it.
+        gamma: Largest change of the exponent of the tone curve, as a fraction.
     """
 
     rotation: float = 10.0
@@ -48,6 +50,8 @@ class AugmentConfig:
     rescale: float = 0.35
     noise: float = 10.0
     blur: float = 2.0
+    sharpen: float = 1.0
+    gamma: float = 0.3
     p_geometry: float = 0.5
     p_colour: float = 0.7
     p_grey: float = 0.03
@@ -55,6 +59,8 @@ class AugmentConfig:
     p_noise: float = 0.15
     p_rescale: float = 0.3
     p_jpeg: float = 0.7
+    p_sharpen: float = 0.0
+    p_gamma: float = 0.0
 
 
 def augment(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
@@ -84,7 +90,9 @@ def augment_with_mask(
     steps: list[tuple[float, Callable[[Crop, AugmentConfig, Generator], Crop]]] = [
         (config.p_colour, change_colours),
         (config.p_grey, remove_colour),
+        (config.p_gamma, change_tones),
         (config.p_blur, blur),
+        (config.p_sharpen, sharpen),
         (config.p_rescale, rescale),
         (config.p_noise, add_noise),
         (config.p_jpeg, compress),
@@ -141,6 +149,20 @@ def remove_colour(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
 def blur(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
     """Blurs with a Gaussian."""
     return _crop(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.3, config.blur)))
+
+
+def sharpen(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
+    """Sharpens by unsharp masking."""
+    amount = rng.uniform(0.1, config.sharpen)
+    smooth = cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.6, 2.0))
+    return _crop(cv2.addWeighted(crop, 1 + amount, smooth, -amount, 0))
+
+
+def change_tones(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:
+    """Bends the tone curve by an exponent, as exposure and screens do."""
+    exponent = 1 + rng.uniform(-config.gamma, config.gamma)
+    table = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+    return _crop(cv2.LUT(crop, table))
 
 
 def add_noise(crop: Crop, config: AugmentConfig, rng: Generator) -> Crop:

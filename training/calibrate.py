@@ -22,8 +22,8 @@ from training.calibration import (
     fit_temperature,
     probability_fake,
 )
+from training.face_loader import FaceLoader
 from training.manifest import Sample, in_split, load_samples
-from training.pairs import FaceLoader
 from training.publish import Calibration, Run, load_run, publish
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score

@@ -19,7 +19,7 @@ class Group:
         rank: Number of this process, from 0.
         size: Processes in all.
         device: What this process computes on.
-        autocast_dtype: Lower precision to compute in on a GPU; None means float32.
+        autocast_dtype: Lower precision to compute in; None means float32. A GPU has one by itself.
     """
 
     rank: int

@@ -22,8 +22,8 @@ import torch
 
 from detection.version import ModelVersion
 from training.checkpoint import write_json
+from training.face_loader import FaceLoader
 from training.manifest import REAL, SPLITS, Sample, in_split, load_samples
-from training.pairs import FaceLoader
 from training.recording import record
 from training.regions import DEFAULT_PATH, find_regions, load_regions
 from training.report import write_report

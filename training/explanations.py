@@ -27,9 +27,9 @@ from detection.overlay import Cells, enlarge
 from detection.version import ModelVersion
 from training.bootstrap import mean_with_interval
 from training.calibration import probability_fake
+from training.face_loader import FaceLoader
 from training.figures import cluster_of
 from training.manifest import FAKE, Sample
-from training.pairs import FaceLoader
 from training.self_blend import self_blend
 
 UInt8Array = npt.NDArray[np.uint8]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -16,11 +16,13 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from detection.faces import crop_face, whole_image_region
 from detection.limits import CROP_SIZE
 from training.augment import AugmentConfig, Crop, Generator, Mask, augment_with_mask
+from training.cross_blend import cross_blend, shape_distance
+from training.face_loader import FaceLoader, as_crop
+from training.face_mask import Points, face_mask, known_or_typical, soften
 from training.manifest import FAKE, REAL, Sample
-from training.regions import FaceRegion, read_image
+from training.reconstruction import Reconstructor
 from training.self_blend import self_blend
 
 MASK_SIZE = 28
@@ -30,6 +32,9 @@ UNKNOWN = -1.0
 
 _WHOLLY_GENERATED = ("GAN (StyleGAN1)", "Stable Diffusion XL")
 _COMPRESSION_NOISE = (5.0, 11.0)  # grey levels between which a difference becomes a change
+_LEAST_BLENDED = 0.1  # share of the donor from which a pixel counts as changed
+_DONORS = 8  # faces that a cross-blended image's donor is chosen from
+_WHOLLY_RECONSTRUCTED = 0.6  # share of the reconstruction fakes that are not blended in
 _LEAST_CHANGED = 0.01  # share of the crop; below, a fake shows no clear change
 
 
@@ -40,56 +45,21 @@ class Mixture:
     Attributes:
         sources: Weight of each source's own fakes, each with a real image of the same source:
             the one it was made from where that is known.
-        self_blended: Weight of self-blended fakes, each with the real image it was made from,
-            over all real images of the split.
+        self_blended: Weight of self-blended fakes, each with the real image it was made from.
+        cross_blended: Weight of real faces with a part of another one of the same source put in.
+        reconstructed: Weight of real faces, or parts of them, passed through an autoencoder.
+        reals: Weight of each source's real images where fakes are made from them; without any,
+            all real images of the split count the same.
         exclude: Sources whose fakes and real images are left out altogether, to see how a run
             does on forgeries it never met.
     """
 
     sources: dict[str, float] = field(default_factory=dict)
     self_blended: float = 0.0
+    cross_blended: float = 0.0
+    reconstructed: float = 0.0
+    reals: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
-
-
-class FaceLoader:
-    """Reads the face crop of a sample as the service would cut it."""
-
-    def __init__(self, root: Path, regions: dict[str, FaceRegion]) -> None:
-        """Makes a loader.
-
-        Args:
-            root: The data root.
-            regions: From `training.regions.load_regions`.
-        """
-        self._root = root
-        self._regions = regions
-
-    def crop(self, sample: Sample) -> Crop:
-        """Gives the crop, uint8 224 x 224 x 3, RGB."""
-        return self.crop_and_landmarks(sample)[0]
-
-    def aligned(self, fake: Sample, real: Sample) -> tuple[Crop, Crop] | None:
-        """Gives both crops of a pair cut at the fake's region, or None when their sizes differ."""
-        pixels, original = (read_image(self._root / sample.path) for sample in (fake, real))
-        if pixels.shape != original.shape:
-            return None
-        face = self._regions.get(fake.path)
-        region = face.region if face else whole_image_region(pixels.shape[1], pixels.shape[0])
-        return crop_face(pixels, region), crop_face(original, region)
-
-    def crop_and_landmarks(self, sample: Sample) -> tuple[Crop, npt.NDArray[np.float32]]:
-        """Gives the crop and its landmarks in pixels of the crop, 5 x 2, or 0 x 2 if unknown."""
-        pixels = read_image(self._root / sample.path)
-        face = self._regions.get(sample.path)
-        if face is None:
-            height, width = pixels.shape[:2]
-            return crop_face(pixels, whole_image_region(width, height)), np.zeros(
-                (0, 2), np.float32
-            )
-        left, top, right, bottom = face.region
-        marks = np.asarray(face.landmarks, np.float32).reshape(-1, 2)
-        scale = np.array([CROP_SIZE / (right - left), CROP_SIZE / (bottom - top)], np.float32)
-        return crop_face(pixels, face.region), (marks - (left, top)).astype(np.float32) * scale
 
 
 @dataclass(frozen=True)
@@ -127,6 +97,7 @@ class PairDataset(Dataset[Item]):
         augmentation: AugmentConfig,
         items: int,
         seed: int,
+        reconstructor: Reconstructor | None = None,
     ) -> None:
         """Makes the data set.
 
@@ -137,9 +108,11 @@ class PairDataset(Dataset[Item]):
             augmentation: How to vary crops.
             items: Length of the data set.
             seed: Decides every choice.
+            reconstructor: Makes reconstruction fakes, where the mixture has any.
 
         Raises:
-            ValueError: A source of the mixture has no fake or no real image.
+            ValueError: A source of the mixture has no fake or no real image, or there is no
+                reconstructor though the mixture asks for one.
         """
         cv2.setNumThreads(0)
         samples = [sample for sample in samples if sample.source not in mixture.exclude]
@@ -151,7 +124,9 @@ class PairDataset(Dataset[Item]):
         for sample in samples:
             side = self._fakes if sample.label == FAKE else self._reals
             side.setdefault(sample.source, []).append(sample)
+        self._reconstructor = reconstructor
         self._all_reals = [sample for sample in samples if sample.label == REAL]
+        self._base = self._base_weights(mixture.reals)
         self._draws, self._weights = self._plan(mixture)
 
     def _plan(self, mixture: Mixture) -> tuple[list[Draw], npt.NDArray[np.float64]]:
@@ -161,12 +136,24 @@ class PairDataset(Dataset[Item]):
                 raise ValueError(f"source {source!r} lacks fake or real images in this split")
         draws: list[Draw] = [self._source_draw(source) for source in weights]
         values = list(weights.values())
-        if mixture.self_blended > 0:
-            draws.append(self._self_blended_pair)
-            values.append(mixture.self_blended)
+        if mixture.reconstructed > 0 and self._reconstructor is None:
+            raise ValueError("the mixture has reconstructed fakes, but there is no reconstructor")
+        made: list[tuple[Draw, float]] = [
+            (self._self_blended_pair, mixture.self_blended),
+            (self._cross_blended_pair, mixture.cross_blended),
+            (self._reconstructed_pair, mixture.reconstructed),
+        ]
+        draws += [draw for draw, weight in made if weight > 0]
+        values += [weight for _, weight in made if weight > 0]
         if not draws:
             raise ValueError("the mixture is empty: give a source or self_blended a weight")
         return draws, np.asarray(values) / sum(values)
+
+    def _base_weights(self, reals: dict[str, float]) -> tuple[list[str], npt.NDArray[np.float64]]:
+        """Gives the sources whose real images fakes are made from, with their shares."""
+        names = sorted(name for name in self._reals if reals.get(name, 0.0) > 0)
+        values = np.array([reals[name] for name in names], np.float64)
+        return names, values / values.sum() if names else values
 
     def __len__(self) -> int:
         """Gives the number of items."""
@@ -205,11 +192,51 @@ class PairDataset(Dataset[Item]):
 
         return draw
 
+    def _base_real(self, rng: Generator) -> Sample:
+        names, shares = self._base
+        reals = self._reals[names[rng.choice(len(names), p=shares)]] if names else self._all_reals
+        return reals[rng.integers(len(reals))]
+
     def _self_blended_pair(self, rng: Generator) -> Pair:
-        real = self._all_reals[rng.integers(len(self._all_reals))]
-        crop, landmarks = self._loader.crop_and_landmarks(real)
+        crop, landmarks = self._loader.crop_and_landmarks(self._base_real(rng))
         blend = self_blend(crop, landmarks, rng)
-        return Pair(blend.fake, crop, (blend.mask > 0.1).astype(np.float32))
+        return Pair(blend.fake, crop, (blend.mask > _LEAST_BLENDED).astype(np.float32))
+
+    def _cross_blended_pair(self, rng: Generator) -> Pair:
+        real = self._base_real(rng)
+        crop, landmarks = self._loader.crop_and_landmarks(real)
+        donor, points = self._loader.crop_and_landmarks(self._donor(real, landmarks, rng))
+        blend = cross_blend(crop, landmarks, donor, points, rng)
+        return Pair(blend.fake, crop, (blend.mask > _LEAST_BLENDED).astype(np.float32))
+
+    def _donor(self, real: Sample, landmarks: Points, rng: Generator) -> Sample:
+        """Chooses another real face of the same source, of the most similar shape of a few."""
+        others = self._reals[real.source]
+        few = [others[index] for index in rng.integers(len(others), size=_DONORS)]
+        few = [one for one in few if one.path != real.path] or few
+        if len(landmarks) == 0:
+            return few[0]
+
+        def distance(other: Sample) -> float:
+            marks = self._loader.landmarks(other)
+            return shape_distance(landmarks, marks) if len(marks) else np.inf
+
+        return min(few, key=distance)
+
+    def _reconstructed_pair(self, rng: Generator) -> Pair:
+        sample = self._base_real(rng)
+        patch = self._loader.patch(sample)
+        remade = cast("Reconstructor", self._reconstructor).fake(patch, rng)
+        real, fake = as_crop(patch), as_crop(remade)
+        shape = (CROP_SIZE, CROP_SIZE)
+        if rng.random() < _WHOLLY_RECONSTRUCTED:
+            return Pair(fake, real, np.ones(shape, np.float32))
+        # As an editor with a generator in it leaves a picture: one part is made, the rest is not.
+        landmarks = known_or_typical(self._loader.landmarks(sample), shape)
+        mask = soften(face_mask(shape, landmarks, rng), rng)
+        blended = fake * mask[..., None] + real * (1 - mask[..., None])
+        fake = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+        return Pair(fake, real, (mask > _LEAST_BLENDED).astype(np.float32))
 
 
 def changed_pixels(fake: Crop, original: Crop) -> Mask:

@@ -17,9 +17,9 @@ from detection.geometry import measure_cells
 from detection.overlay import Cells, render_png
 from detection.version import ModelVersion
 from training.explanations import Forgeries, probabilities
+from training.face_loader import FaceLoader
 from training.figures import Judged
 from training.manifest import Sample
-from training.pairs import FaceLoader
 
 UInt8Array = npt.NDArray[np.uint8]
 

@@ -18,6 +18,7 @@ from architectures import Detector, build
 from architectures.detector import CLASSES
 from architectures.efficientnet import options_for
 from architectures.weights import load_weights, save_weights
+from detection.version import WEIGHTS
 from training.calibration import Thresholds
 from training.card import render_card
 from training.checkpoint import write_json
@@ -136,6 +137,7 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         "error_rates": calibration.error_rates,
         "weights_sha256": digest,
         "initialisation": run.config["initialisation"],
+        "initial_version": _version_of(run.config.get("initial_weights", "")),
         "parameters": sum(value.numel() for value in run.detector.parameters()),
         "step": run.step,
         "command": _command(run, folder.name),
@@ -145,12 +147,22 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
 
 
 def _command(run: Run, version: str) -> str:
-    """Gives the command line that makes the version anew, with the stage before it if any."""
+    """Gives the command line that makes the version anew, with a stage before it that it needs.
+
+    Weights of an earlier version stand in the model store, so they need not be made again.
+    """
     model, size = run.config["model"], run.options.get("size")
     earlier = run.config.get("initial_weights")
-    first = f"make train {_stage(model, Path(earlier).parent.name)} && " if earlier else ""
+    unshipped = earlier and not _version_of(earlier)
+    first = f"make train {_stage(model, Path(earlier).parent.name)} && " if unshipped else ""
     command = f"{first}make train calibrate {_stage(model, run.name)} VERSION={version}"
     return command if size == run.config["options"].get("size") else f"{command} SIZE={size}"
+
+
+def _version_of(weights: str) -> str:
+    """Gives the version whose weights a path names, or nothing if they are a run's."""
+    path = Path(weights)
+    return path.parent.name if path.name == WEIGHTS else ""
 
 
 def _stage(model: str, configuration: str) -> str:

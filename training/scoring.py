@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from architectures import Detector
 from training.augment import Crop
+from training.face_loader import FaceLoader
 from training.manifest import FAKE, REAL, Sample
-from training.pairs import FaceLoader
 
 Change = Callable[[Crop], Crop]
 

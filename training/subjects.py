@@ -20,9 +20,9 @@ import torch
 from detection.verdict import Opinion, judge_face, rounded
 from detection.version import ModelVersion, serving_versions, version_folder
 from training.calibration import probability_fake
+from training.face_loader import FaceLoader
 from training.figures import Judged
 from training.manifest import Sample
-from training.pairs import FaceLoader
 from training.regions import FaceRegion
 from training.scoring import Change, score
 

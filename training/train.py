@@ -35,9 +35,11 @@ from training.averaging import moving_average, refresh_statistics
 from training.checkpoint import load_checkpoint, save_checkpoint, write_json
 from training.config import TrainConfig, load_config
 from training.distributed import Group, join_group
+from training.face_loader import FaceLoader
 from training.manifest import Sample, in_split, load_samples
 from training.objective import Objective
-from training.pairs import FaceLoader, Item, PairDataset
+from training.pairs import Item, PairDataset
+from training.reconstruction import Reconstructor
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
 
@@ -79,6 +81,7 @@ class Trainer:
             config.augmentation,
             config.steps * config.batch_pairs,
             config.seed,
+            Reconstructor() if config.mixture.reconstructed > 0 else None,
         )
         torch.manual_seed(config.seed)
         self.detector = build_initialised(config).to(
@@ -166,7 +169,7 @@ class Trainer:
             group["lr"] = self._learning_rate()
         device = self.group.device
         pixels = self.detector.preset.to_input(crops.to(device, non_blocking=True))
-        dtype = self.group.autocast_dtype
+        dtype = self.group.autocast_dtype or (torch.bfloat16 if self.config.bfloat16 else None)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             loss = self._model(
                 pixels.contiguous(memory_format=torch.channels_last),

@@ -16,8 +16,8 @@ from torch import nn
 
 from architectures import Detector, build
 from training.calibration import Thresholds
+from training.face_loader import FaceLoader
 from training.manifest import Sample, load_samples
-from training.pairs import FaceLoader
 from training.publish import Calibration, Run, publish
 from training.regions import FaceRegion, load_regions
 from training.self_blend import self_blend

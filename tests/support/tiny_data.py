@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from training.face_loader import FaceLoader
 from training.manifest import Sample, load_samples
-from training.pairs import FaceLoader
 from training.regions import find_regions, load_regions
 
 

@@ -4,8 +4,9 @@ import torch
 from architectures import build
 from training.augment import AugmentConfig
 from training.averaging import moving_average, refresh_statistics
+from training.face_loader import FaceLoader
 from training.manifest import Sample
-from training.pairs import FaceLoader, Mixture, PairDataset
+from training.pairs import Mixture, PairDataset
 
 
 def test_the_moving_average_forgets_the_initial_weights_soon() -> None:

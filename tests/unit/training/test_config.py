@@ -12,7 +12,9 @@ def test_shipped_configurations_load(path: Path) -> None:
     config = load_config(path)
     assert config.model == path.stem.split("-")[0]
     assert config.steps > config.warmup_steps
-    assert sum(config.mixture.sources.values()) + config.mixture.self_blended == pytest.approx(1)
+    mixture = config.mixture
+    made = mixture.self_blended + mixture.cross_blended + mixture.reconstructed
+    assert sum(mixture.sources.values()) + made == pytest.approx(1)
 
 
 def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from training.augment import AugmentConfig, Crop, jpeg
+from training.face_loader import FaceLoader
 from training.manifest import Sample, in_split, load_samples
-from training.pairs import UNKNOWN, FaceLoader, Mixture, PairDataset, changed_pixels
+from training.pairs import UNKNOWN, Mixture, PairDataset, changed_pixels
+from training.reconstruction import Reconstructor, train
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source
 
@@ -57,9 +59,9 @@ class RecordingLoader(FaceLoader):
         super().__init__(inner._root, inner._regions)
         self.read: list[Sample] = []
 
-    def crop(self, sample: Sample) -> Crop:
+    def patch(self, sample: Sample) -> Crop:
         self.read.append(sample)
-        return super().crop(sample)
+        return super().patch(sample)
 
     def aligned(self, fake: Sample, real: Sample) -> tuple[Crop, Crop] | None:
         self.read += [fake, real]
@@ -138,3 +140,43 @@ def test_no_trivial_feature_tells_the_classes_apart(data_root: Path) -> None:
     for name, values in features.items():
         auc = auc_by_source(rows, np.asarray(values))[0].auc
         assert 0.35 < auc < 0.65, f"{name} alone has AUC {auc:.2f}"
+
+
+@pytest.fixture(scope="module")
+def reconstructor(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> Reconstructor:
+    path = tmp_path_factory.mktemp("autoencoder") / "weights.safetensors"
+    train([portrait], path, steps=2)
+    return Reconstructor(path)
+
+
+@pytest.mark.parametrize("kind", ["self_blended", "cross_blended", "reconstructed"])
+def test_made_fakes_come_beside_the_face_they_were_made_from(
+    kind: str, tiny_samples: list[Sample], tiny_loader: FaceLoader, reconstructor: Reconstructor
+) -> None:
+    mixture = Mixture(reals={"alpha": 1.0}, **{kind: 1.0})  # type: ignore[arg-type]
+    loader = RecordingLoader(tiny_loader)
+    data = PairDataset(
+        in_split(tiny_samples, "train"), loader, mixture, NO_CHANGE, 12, 3, reconstructor
+    )
+    for index in range(12):
+        crops, _, masks = data[index]
+        fake, real = crops.numpy().astype(int)
+        # Each of the two is mirrored, or not, by itself.
+        ways = [np.abs(fake - other).max(axis=-1) for other in (real, real[:, ::-1])]
+        changed = min(ways, key=np.mean)
+        assert changed.any()
+        assert float(masks[0].max()) > 0.5
+        whole = masks[0].min() == 1
+        outside = np.kron(masks[0].numpy() == 0, np.ones((8, 8), bool))
+        if kind != "self_blended" and not whole:  # a self-blend may change its target everywhere
+            assert changed[outside].max() <= 30  # where less than a tenth is blended in
+            assert np.median(changed[outside]) == 0
+    assert {sample.source for sample in loader.read} == {"alpha"}
+    assert {sample.label for sample in loader.read} == {1}
+
+
+def test_reconstructed_fakes_need_a_reconstructor(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    with pytest.raises(ValueError, match="no reconstructor"):
+        _dataset(tiny_samples, tiny_loader, Mixture(reconstructed=1.0))

@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 from training.augment import AugmentConfig
 from training.config import TrainConfig
 from training.distributed import Group
+from training.face_loader import FaceLoader
 from training.manifest import Sample
-from training.pairs import FaceLoader, Mixture
+from training.pairs import Mixture
 from training.train import (
     RunSettings,
     Trainer,
