@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -122,17 +123,22 @@ def test_no_trivial_feature_tells_the_classes_apart(data_root: Path) -> None:
     data = PairDataset(
         in_split(samples, "train"),
         loader,
-        Mixture({"dfdc": 1.0}, self_blended=1.0),
+        Mixture({"dfdc": 1.0, "stylegan1": 0.4}, self_blended=0.5, cross_blended=0.5),
         AugmentConfig(),
         items=400,
         seed=1,
     )
     rows: list[Sample] = []
-    features: dict[str, list[float]] = {"brightness": [], "sharpness": [], "saturation": []}
+    names = ("brightness", "sharpness", "saturation", "size as JPEG", "size as PNG")
+    features: dict[str, list[float]] = {name: [] for name in names}
     for index in range(400):
         crops, labels, _ = data[index]
         assert crops.shape == (2, 224, 224, 3)
-        for crop, label in zip(crops.numpy().astype(float), labels.tolist(), strict=True):
+        for pixels, label in zip(crops.numpy(), labels.tolist(), strict=True):
+            for kind in ("JPEG", "PNG"):
+                _, data_of_file = cv2.imencode(f".{kind.lower()}", pixels)
+                features[f"size as {kind}"].append(len(data_of_file))
+            crop = pixels.astype(float)
             rows.append(Sample("", "train", label, "mixture"))
             features["brightness"].append(crop.mean())
             features["sharpness"].append(np.abs(np.diff(crop, axis=1)).mean())

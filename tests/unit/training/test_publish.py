@@ -94,6 +94,31 @@ def test_the_command_names_both_stages(tmp_path: Path, run_folder: Path) -> None
     )
 
 
+def test_a_version_that_goes_on_from_a_shipped_one_says_so(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    second = run_folder.rename(tmp_path / "efficientnet-161")
+    record = json.loads((second / "best.json").read_text())
+    record["config"]["initial_weights"] = "model_store/efficientnet/1.1/weights.safetensors"
+    record["config"]["mixture"] |= {
+        "cross_blended": 0.2,
+        "reconstructed": 0.3,
+        "reals": {"alpha": 0.4, "beta": 0.6},
+    }
+    write_json(second / "best.json", record)
+    publish(load_run(second), CALIBRATION, tmp_path / "1.2")
+    model = json.loads((tmp_path / "1.2" / "model.json").read_text())
+    assert model["initial_version"] == "1.1"
+    assert model["command"] == (
+        "make train calibrate MODEL=efficientnet CONFIG=efficientnet-161 VERSION=1.2"
+    )
+    card = (tmp_path / "1.2" / "README.md").read_text()
+    assert "imagenet-lite0, by way of version 1.1" in card
+    assert "a part of another one put in 0.2," in card
+    assert "through an autoencoder 0.3," in card
+    assert "come from\nalpha 0.4,\nbeta 0.6." in card
+
+
 def test_weights_that_half_precision_cannot_hold_are_refused(run_folder: Path) -> None:
     detector = build("efficientnet", size=64)
     with torch.no_grad():
