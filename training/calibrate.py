@@ -1,7 +1,8 @@
 """Makes a model version of a training run: `python -m training.calibrate MODEL --version 1.0`.
 
-Takes the run's best weights, rounds them to half precision, fits temperature and thresholds on
-the validation split with the rounded weights, and writes ``model_store/<model>/<version>/``.
+Takes the run's best weights, rounds them to half precision, fits intercept, temperature and
+thresholds on the validation split with the rounded weights, and writes
+``model_store/<model>/<version>/``.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from training.calibration import (
     Thresholds,
     choose_thresholds,
     expected_calibration_error,
+    fit_intercept,
     fit_temperature,
     probability_fake,
 )
 from training.face_loader import FaceLoader
-from training.manifest import Sample, in_split, load_samples
-from training.publish import Calibration, Run, load_run, publish
+from training.manifest import FAKE, Sample, in_split, load_samples
+from training.publish import Calibration, Run, load_run, publish, shift_margin
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
 
@@ -35,10 +37,10 @@ FALSE_REAL_RATE = 0.10
 
 
 def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int) -> Calibration:
-    """Fits temperature and thresholds of a run's network.
+    """Fits intercept, temperature and thresholds of a run's network.
 
     Args:
-        run: The run, with the weights that will be shipped.
+        run: The run; the intercept goes into the weights that will be shipped.
         samples: The validation split.
         loader: Reads crops.
         workers: Processes that read.
@@ -48,6 +50,9 @@ def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int)
     """
     logits = score(run.detector, samples, loader, workers=workers, title="scoring validation")
     labels = np.array([sample.label for sample in samples])
+    before = expected_calibration_error(probability_fake(logits), labels)
+    intercept = shift_margin(run.detector, fit_intercept(logits, labels))
+    logits[:, FAKE] += intercept
     temperature = fit_temperature(logits, labels)
     probabilities = probability_fake(logits, temperature)
     thresholds: Thresholds = choose_thresholds(
@@ -55,9 +60,10 @@ def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int)
     )
     return Calibration(
         temperature=temperature,
+        intercept=intercept,
         thresholds=thresholds,
         error_rates={"false_fake": FALSE_FAKE_RATE, "false_real": FALSE_REAL_RATE},
-        ece_before=expected_calibration_error(probability_fake(logits), labels),
+        ece_before=before,
         ece_after=expected_calibration_error(probabilities, labels),
         auc={figure.source: figure.auc for figure in auc_by_source(samples, probabilities)},
         images=len(samples),

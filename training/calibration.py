@@ -1,7 +1,10 @@
 """From logits to probabilities one can rely on, and to verdicts with a stated error rate.
 
 Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
-(arXiv 1706.04599).
+(arXiv 1706.04599). It cannot mend logits that favour one class throughout, so an intercept is
+fitted with it (Platt, "Probabilistic Outputs for Support Vector Machines", 1999); that one goes
+into the bias of the network's last layer, and the temperature stays all there is to know of
+calibration when serving.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from torchmetrics.functional.classification import binary_calibration_error
 
 from training.manifest import FAKE, REAL, Sample
@@ -87,14 +90,57 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
+def fit_intercept(logits: Logits, labels: Labels) -> float:
+    """Finds what must be added to the margin of Fake over Real, beside a temperature.
+
+    Args:
+        logits: N x 2.
+        labels: N, 0 for fake and 1 for real.
+
+    Returns:
+        The shift, in logits, with the least class-balanced negative log-likelihood.
+    """
+    weights = class_weights(labels)
+    margin = logits[:, FAKE].astype(np.float64) - logits[:, REAL]
+    sign = np.where(labels == FAKE, 1, -1)
+
+    def loss(values: Probabilities) -> float:
+        scaled = sign * (margin + values[0]) / np.exp(values[1])
+        return float((weights * np.logaddexp(0, -scaled)).sum())
+
+    start = np.array([0.0, np.log(fit_temperature(logits, labels))])
+    return float(minimize(loss, start, method="Nelder-Mead").x[0])
+
+
 def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float:
-    """Gives the expected calibration error of the probability of a fake, in [0, 1], 15 bins."""
+    """Gives the expected calibration error of the probability of a fake, in [0, 1], 15 bins.
+
+    Both classes count the same, as the probabilities assume.
+    """
+    repeated, fake = balanced(probabilities, labels == FAKE)
     error = binary_calibration_error(
-        torch.from_numpy(probabilities.astype(np.float32)),
-        torch.from_numpy((labels == FAKE).astype(np.int64)),
+        torch.from_numpy(repeated.astype(np.float32)),
+        torch.from_numpy(fake.astype(np.int64)),
         n_bins=_BINS,
     )
     return float(error)
+
+
+def balanced(
+    probabilities: Probabilities, fake: npt.NDArray[np.bool_]
+) -> tuple[Probabilities, npt.NDArray[np.bool_]]:
+    """Repeats images so that fake and real ones are equally many (to 5 %): a prior of 0.5.
+
+    Args:
+        probabilities: Probability of a fake for N images.
+        fake: Whether each is one; both kinds must occur.
+
+    Returns:
+        Probability of a fake, and whether it is one, of the repeated images.
+    """
+    counts = np.array([(~fake).sum(), fake.sum()])
+    repeats = np.rint(10 * counts.max() / counts).astype(int)[fake.astype(int)]
+    return np.repeat(probabilities, repeats), np.repeat(fake, repeats)
 
 
 def choose_thresholds(

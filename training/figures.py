@@ -20,6 +20,7 @@ from torchmetrics.functional.classification import (
 )
 
 from training.bootstrap import RESAMPLES, SEED, Figure, IndexArray, draw, interval
+from training.calibration import balanced
 from training.manifest import FAKE, Sample
 
 FloatArray = npt.NDArray[np.float64]
@@ -106,7 +107,7 @@ def figures_of(judged: Judged) -> dict[str, float]:
         found["uncertain"] = float((judged.verdict == "uncertain").mean())
     if both:
         found["ece"] = _calibration_error(judged.probability, judged.fake)
-        found["ece_balanced"] = _calibration_error(*balanced(judged))
+        found["ece_balanced"] = _calibration_error(*balanced(judged.probability, judged.fake))
     return found
 
 
@@ -143,17 +144,6 @@ def _tensors(
 def _calibration_error(probability: FloatArray, fake: npt.NDArray[np.bool_]) -> float:
     scores, truth = _tensors(probability, fake)
     return float(binary_calibration_error(scores.float(), truth, n_bins=_BINS, validate_args=False))
-
-
-def balanced(judged: Judged) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Repeats images so that fake and real ones are equally many (to 5 %): a prior of 0.5.
-
-    Returns:
-        Probability of a fake, and whether it is one.
-    """
-    counts = np.array([(~judged.fake).sum(), judged.fake.sum()])
-    repeats = np.rint(10 * counts.max() / counts).astype(int)[judged.fake.astype(int)]
-    return np.repeat(judged.probability, repeats), np.repeat(judged.fake, repeats)
 
 
 def resamples(judged: Judged, count: int = RESAMPLES, seed: int = SEED) -> list[IndexArray]:

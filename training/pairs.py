@@ -195,7 +195,7 @@ class PairDataset(Dataset[Item]):
     def _base_real(self, rng: Generator) -> Sample:
         names, shares = self._base
         reals = self._reals[names[rng.choice(len(names), p=shares)]] if names else self._all_reals
-        return reals[rng.integers(len(reals))]
+        return reals[int(rng.integers(len(reals)))]
 
     def _self_blended_pair(self, rng: Generator) -> Pair:
         crop, landmarks = self._loader.crop_and_landmarks(self._base_real(rng))
@@ -212,7 +212,7 @@ class PairDataset(Dataset[Item]):
     def _donor(self, real: Sample, landmarks: Points, rng: Generator) -> Sample:
         """Chooses another real face of the same source, of the most similar shape of a few."""
         others = self._reals[real.source]
-        few = [others[index] for index in rng.integers(len(others), size=_DONORS)]
+        few = [others[index] for index in rng.integers(len(others), size=_DONORS).tolist()]
         few = [one for one in few if one.path != real.path] or few
         if len(landmarks) == 0:
             return few[0]

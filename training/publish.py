@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -22,6 +22,7 @@ from detection.version import WEIGHTS
 from training.calibration import Thresholds
 from training.card import render_card
 from training.checkpoint import write_json
+from training.manifest import FAKE, REAL
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,18 @@ class Calibration:
 
     Attributes:
         temperature: Divides the logits.
+        intercept: What was added to the margin of Fake over Real, in the last layer's bias.
         thresholds: For the verdicts.
         error_rates: ``false_fake``: most real images of any source called fake; ``false_real``:
             most fakes called real; both as shares of the validation split.
-        ece_before: Expected calibration error with temperature 1.
-        ece_after: The same with the fitted temperature.
+        ece_before: Expected calibration error, both classes counting the same, as trained.
+        ece_after: The same with intercept and temperature.
         auc: Area under the ROC curve by source.
         images: Images of the validation split.
     """
 
     temperature: float
+    intercept: float
     thresholds: Thresholds
     error_rates: dict[str, float]
     ece_before: float
@@ -100,6 +103,23 @@ def load_run(folder: Path, size: int | None = None) -> Run:
     return Run(detector.eval(), options, config, int(record["step"]), folder.name)
 
 
+def shift_margin(detector: Detector, intercept: float) -> float:
+    """Adds to the logit of Fake over that of Real, in the last layer's bias, in place.
+
+    Args:
+        detector: The network; its bias stays a number that half precision holds.
+        intercept: What to add to the margin, in logits.
+
+    Returns:
+        What was added, after rounding.
+    """
+    bias = cast("torch.Tensor", detector.head[-1].bias.data)  # type: ignore[index]
+    before = float(bias[FAKE] - bias[REAL])
+    bias[FAKE] += intercept
+    bias.copy_(bias.half().float())
+    return float(bias[FAKE] - bias[REAL]) - before
+
+
 def publish(run: Run, calibration: Calibration, folder: Path) -> None:
     """Writes a version's folder; it is whole or as it was before.
 
@@ -133,6 +153,7 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         "preset": run.detector.preset.as_dict(),
         "classes": list(CLASSES),
         "temperature": calibration.temperature,
+        "intercept": calibration.intercept,
         "thresholds": dataclasses.asdict(calibration.thresholds),
         "error_rates": calibration.error_rates,
         "weights_sha256": digest,
@@ -152,7 +173,7 @@ def _command(run: Run, version: str) -> str:
     Weights of an earlier version stand in the model store, so they need not be made again.
     """
     model, size = run.config["model"], run.options.get("size")
-    earlier = run.config.get("initial_weights")
+    earlier = str(run.config.get("initial_weights", ""))
     unshipped = earlier and not _version_of(earlier)
     first = f"make train {_stage(model, Path(earlier).parent.name)} && " if unshipped else ""
     command = f"{first}make train calibrate {_stage(model, run.name)} VERSION={version}"

@@ -16,6 +16,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -196,7 +197,7 @@ def train(patches: Sequence[UInt8Array], path: Path, steps: int, seed: int = 1) 
     model = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
-    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Any] = {"model": model, "optimiser": optimiser, "schedule": schedule}
     kept = path.with_suffix(".checkpoint")
     state = load_checkpoint(kept) or {}
     for name, part in parts.items():
@@ -210,7 +211,7 @@ def train(patches: Sequence[UInt8Array], path: Path, steps: int, seed: int = 1) 
         losses = [reconstruction_loss(model(batch, way), batch) for way in UPSAMPLERS]
         loss = torch.stack(losses).mean()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -13,11 +13,10 @@ from sklearn.metrics import roc_curve
 
 from detection.version import ModelVersion
 from training import adversarial, explanations, faithfulness, robustness
-from training.calibration import probability_fake
+from training.calibration import balanced, probability_fake
 from training.figures import (
     Judged,
     auc_of,
-    balanced,
     compared,
     counted,
     figures_of,
@@ -165,7 +164,7 @@ def _reliability(judged: Judged) -> list[dict[str, float]]:
     """
     if judged.fake.all() or not judged.fake.any():
         return []
-    probability, fake = balanced(judged)
+    probability, fake = balanced(judged.probability, judged.fake)
     place = np.minimum((probability * _RELIABILITY_BINS).astype(int), _RELIABILITY_BINS - 1)
     return [
         {

@@ -109,6 +109,7 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, face: npt.NDArray[np.u
         detector.half().float()
         calibration = Calibration(
             temperature=0.5,
+            intercept=0.0,
             thresholds=Thresholds(fake=0.55, real=0.45),
             error_rates={"false_fake": 0.05, "false_real": 0.1},
             ece_before=0.1,

@@ -5,6 +5,7 @@ from training.calibration import (
     choose_thresholds,
     class_weights,
     expected_calibration_error,
+    fit_intercept,
     fit_temperature,
     probability_fake,
 )
@@ -24,6 +25,24 @@ def _overconfident(temperature: float, count: int = 20_000) -> tuple[np.ndarray,
 def test_the_temperature_that_spoilt_the_logits_is_found(temperature: float) -> None:
     logits, labels = _overconfident(temperature)
     assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_the_intercept_that_was_taken_off_is_found() -> None:
+    logits, labels = _overconfident(2.0)
+    kept = np.ones(len(labels), bool)
+    kept[np.flatnonzero(labels == REAL)[::3]] = False  # the classes' numbers must not matter
+    assert fit_intercept(logits[kept], labels[kept]) == pytest.approx(0, abs=0.15)
+    logits[:, FAKE] -= 0.8
+    assert fit_intercept(logits[kept], labels[kept]) == pytest.approx(0.8, abs=0.15)
+
+
+def test_classes_of_any_number_count_the_same_in_the_error() -> None:
+    logits, labels = _overconfident(3.0)
+    probability = probability_fake(logits)
+    repeated = np.concatenate([np.arange(len(labels)), *[np.flatnonzero(labels == FAKE)] * 4])
+    assert expected_calibration_error(probability[repeated], labels[repeated]) == pytest.approx(
+        expected_calibration_error(probability, labels), abs=0.01
+    )
 
 
 def test_scaling_repairs_the_calibration_error() -> None:

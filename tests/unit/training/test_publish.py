@@ -10,11 +10,12 @@ from detection.version import ModelVersion
 from training.calibration import Thresholds
 from training.checkpoint import write_json
 from training.config import TrainConfig
-from training.publish import Calibration, load_run, publish
+from training.publish import Calibration, load_run, publish, shift_margin
 from training.train import build_initialised
 
 CALIBRATION = Calibration(
     temperature=1.5,
+    intercept=0.0,
     thresholds=Thresholds(fake=0.8, real=0.3),
     error_rates={"false_fake": 0.05, "false_real": 0.1},
     ece_before=0.1,
@@ -92,6 +93,20 @@ def test_the_command_names_both_stages(tmp_path: Path, run_folder: Path) -> None
         "make train MODEL=efficientnet && "
         "make train calibrate MODEL=efficientnet CONFIG=efficientnet-129 VERSION=1.1"
     )
+
+
+def test_the_margin_is_shifted_in_the_last_bias(run_folder: Path) -> None:
+    detector = load_run(run_folder).detector
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        before = detector(pixels)
+        shift = shift_margin(detector, 0.37)
+        after = detector(pixels)
+    assert shift == pytest.approx(0.37, abs=1e-3)
+    assert torch.allclose(after[:, 0] - before[:, 0], torch.tensor(shift), atol=1e-5)
+    assert torch.equal(after[:, 1], before[:, 1])
+    bias = detector.state_dict()["head.3.bias"]
+    assert torch.equal(bias.half().float(), bias)
 
 
 def test_a_version_that_goes_on_from_a_shipped_one_says_so(

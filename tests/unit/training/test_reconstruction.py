@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +63,12 @@ def test_training_resumes(
     path = tmp_path / "resumed.safetensors"
     batches = 0
 
-    def interrupted(*arguments: object) -> torch.Tensor:
+    def interrupted(patches: Sequence[np.ndarray], rng: np.random.Generator) -> torch.Tensor:
         nonlocal batches
         batches += 1
         if batches == 3:
             raise KeyboardInterrupt
-        return batch(*arguments)
+        return batch(patches, rng)
 
     batch = reconstruction._batch
     monkeypatch.setattr("training.reconstruction._batch", interrupted)
