@@ -8,6 +8,8 @@ besides seams: another person's texture, sharpness and noise.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +74,9 @@ def _normalised(landmarks: Points) -> npt.NDArray[np.float64]:
 
 def _align(donor: Crop, points: Points, target: Points, shape: tuple[int, int]) -> Crop:
     """Moves, turns and scales the donor so that its landmarks come to lie on the target's."""
-    matrix, _ = cv2.estimateAffinePartial2D(points, target, method=cv2.LMEDS)
-    if matrix is None:
+    found: Any = cv2.estimateAffinePartial2D(points, target, method=cv2.LMEDS)[0]
+    matrix = found
+    if found is None:  # all points in one place
         matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     moved = cv2.warpAffine(
         donor, matrix, (shape[1], shape[0]), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
@@ -91,7 +94,7 @@ def fit_colours(source: Crop, target: Crop, mask: Mask) -> Crop:
         return source
     ours, theirs = (crop[inside].astype(np.float32) for crop in (source, target))
     scale = np.clip(theirs.std(axis=0) / (ours.std(axis=0) + 1e-3), 0.5, 2.0)
-    fitted = (source - ours.mean(axis=0)) * scale + theirs.mean(axis=0)
+    fitted: npt.NDArray[np.floating] = (source - ours.mean(axis=0)) * scale + theirs.mean(axis=0)
     return np.clip(np.rint(fitted), 0, 255).astype(np.uint8)
 
 

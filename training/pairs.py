@@ -195,7 +195,8 @@ class PairDataset(Dataset[Item]):
     def _base_real(self, rng: Generator) -> Sample:
         names, shares = self._base
         reals = self._reals[names[rng.choice(len(names), p=shares)]] if names else self._all_reals
-        return reals[int(rng.integers(len(reals)))]
+        chosen: Sample = reals[int(rng.integers(len(reals)))]
+        return chosen
 
     def _self_blended_pair(self, rng: Generator) -> Pair:
         crop, landmarks = self._loader.crop_and_landmarks(self._base_real(rng))
@@ -221,7 +222,8 @@ class PairDataset(Dataset[Item]):
             marks = self._loader.landmarks(other)
             return shape_distance(landmarks, marks) if len(marks) else np.inf
 
-        return min(few, key=distance)
+        nearest: Sample = min(few, key=distance)
+        return nearest
 
     def _reconstructed_pair(self, rng: Generator) -> Pair:
         sample = self._base_real(rng)

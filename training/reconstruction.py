@@ -194,7 +194,7 @@ def train(patches: Sequence[UInt8Array], path: Path, steps: int, seed: int = 1) 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    model = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = Autoencoder().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
     parts: dict[str, Any] = {"model": model, "optimiser": optimiser, "schedule": schedule}

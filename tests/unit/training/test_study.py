@@ -61,10 +61,8 @@ def test_variants_differ_in_what_they_say_alone(study_file: Path) -> None:
 
 
 def test_tables_are_merged_or_replaced() -> None:
-    values: dict[str, Any] = {
-        "mixture": {"sources": {"a": 1, "b": 2}, "self_blended": 0.3},
-        "steps": 5,
-    }
+    mixture = {"sources": {"a": 1, "b": 2}, "self_blended": 0.3}
+    values: dict[str, Any] = {"mixture": mixture, "steps": 5}
     assert merged(values, {"mixture": {"sources": {"b": 3}}})["mixture"] == {
         "sources": {"a": 1, "b": 3},
         "self_blended": 0.3,
