@@ -94,8 +94,8 @@ def fit_colours(source: Crop, target: Crop, mask: Mask) -> Crop:
         return source
     ours, theirs = (crop[inside].astype(np.float32) for crop in (source, target))
     scale = np.clip(theirs.std(axis=0) / (ours.std(axis=0) + 1e-3), 0.5, 2.0)
-    fitted: npt.NDArray[np.floating] = (source - ours.mean(axis=0)) * scale + theirs.mean(axis=0)
-    return np.clip(np.rint(fitted), 0, 255).astype(np.uint8)
+    fitted = (source - ours.mean(axis=0)) * scale + theirs.mean(axis=0)
+    return np.asarray(np.clip(np.rint(fitted), 0, 255), np.uint8)
 
 
 def _blend_gradients(source: Crop, target: Crop, mask: Mask) -> Crop:

@@ -213,7 +213,9 @@ class PairDataset(Dataset[Item]):
     def _donor(self, real: Sample, landmarks: Points, rng: Generator) -> Sample:
         """Chooses another real face of the same source, of the most similar shape of a few."""
         others = self._reals[real.source]
-        few = [others[index] for index in rng.integers(len(others), size=_DONORS).tolist()]
+        few: list[Sample] = [
+            others[index] for index in rng.integers(len(others), size=_DONORS).tolist()
+        ]
         few = [one for one in few if one.path != real.path] or few
         if len(landmarks) == 0:
             return few[0]
@@ -222,8 +224,7 @@ class PairDataset(Dataset[Item]):
             marks = self._loader.landmarks(other)
             return shape_distance(landmarks, marks) if len(marks) else np.inf
 
-        nearest: Sample = min(few, key=distance)
-        return nearest
+        return min(few, key=distance)
 
     def _reconstructed_pair(self, rng: Generator) -> Pair:
         sample = self._base_real(rng)
