@@ -59,6 +59,42 @@ logs: ## show the last lines of the logs and follow them
 	@if ls build/run/logs/*.log >/dev/null 2>&1; then tail -n 40 -F build/run/logs/*.log; \
 	else echo "There are no logs yet: start the service with \`make serve\`."; fi
 
+## Versions of a running service (MODEL=, VERSION=; ARGS=--json prints JSON)
+
+VERSIONS := $(PY) -m ops.versions
+
+.PHONY: versions
+versions: env ## list the versions: in the store, loaded, serving
+	@$(VERSIONS) list $(ARGS)
+
+.PHONY: register
+register: env need-model need-version ## load a version beside the serving one and check it
+	@$(VERSIONS) register $(MODEL) $(VERSION) $(ARGS)
+
+.PHONY: compare
+compare: env need-model need-version ## compare a registered version with the serving one on PICTURES=folder
+	@$(VERSIONS) compare $(MODEL) $(VERSION) "$(PICTURES)" $(ARGS)
+
+.PHONY: promote
+promote: env need-model need-version ## let a version serve from the next request on
+	@$(VERSIONS) promote $(MODEL) $(VERSION) $(ARGS)
+
+.PHONY: rollback
+rollback: env need-model ## go back to the version that served before
+	@$(VERSIONS) rollback $(MODEL) $(ARGS)
+
+.PHONY: unregister
+unregister: env need-model need-version ## take a version that does not serve out of memory
+	@$(VERSIONS) unregister $(MODEL) $(VERSION) $(ARGS)
+
+.PHONY: swap-under-load
+swap-under-load: env-dev ## 2,000 requests at concurrency 16 while efficientnet is swapped five times
+	@$(PY) -m tests.perf.swap_under_load $(ARGS)
+
+.PHONY: need-version
+need-version:
+	@if [ -z "$(VERSION)" ]; then echo "Say which version: VERSION=1.0 (\`make versions\` lists them)."; exit 2; fi
+
 ## The models (MODEL=cnn or MODEL=efficientnet)
 
 DATA ?= ../shared/data
@@ -157,6 +193,7 @@ clean-env: ## remove .venv
 	@rm -rf $(VENV)
 
 .PHONY: clean
-clean: ## remove everything that is built (not .venv, not the weights)
+clean: ## remove everything that is built (not .venv, weights, nor what was promoted)
 	@if [ -x $(PY) ]; then $(PY) -m ops.stop || true; fi
-	@rm -rf build model_store/*.mar model_store/*.war model_store/archives.json model_store/.lock
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name state -exec rm -rf {} +; fi
+	@rm -rf model_store/*.mar model_store/*.war model_store/archives.json model_store/.lock

@@ -8,26 +8,27 @@ Run as `python -m ops.archive`, or `python -m ops.archive --model cnn --version 
 """
 
 import argparse
-import fcntl
 import hashlib
 import json
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from ops import packing
+from ops import manifest, packing
 from ops.errors import OpsError
+from ops.locks import locked
+from ops.manifest import sha256
 from ops.settings import MODELS, ROOT, WORKFLOW, Settings
 
 BATCH_SIZE = 8
 MAX_BATCH_DELAY_MS = 5
-MANIFEST = "archives.json"
 WORKFLOW_ARCHIVE = f"{WORKFLOW}.war"
 _SPEC = ROOT / "handlers" / "workflow.yaml"
 # Version of the nodes that hold code and no weights.
@@ -36,6 +37,7 @@ _CODE_NODES = ("ingest", "explain")
 _CODE = ("architectures", "detection", "handlers")
 _CODE_SUFFIXES = {".py", ".json"}
 _WEIGHT_FILES = ("model.json", "weights.safetensors")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Plan:
         for part in (self.name, self.version, self.handler.name, _archivers(), packing.FORMAT):
             digest.update(f"{part}\0".encode())
         for path, file in sorted({**self.extra, "": self.handler}.items()):
-            digest.update(f"{path}\0{_sha256(file)}\0".encode())
+            digest.update(f"{path}\0{sha256(file)}\0".encode())
         return digest.hexdigest()
 
 
@@ -88,54 +90,105 @@ def model_plan(model_store: Path, name: str, version: str) -> Plan:
     Raises:
         OpsError: the version's folder is not complete.
     """
+    if not _VERSION.fullmatch(version):
+        raise OpsError(f"{version!r} is no version: letters, digits, dots, dashes, underscores.")
     folder = model_store / name / version
     missing = [file for file in _WEIGHT_FILES if not (folder / file).is_file()]
     if missing:
         raise OpsError(f"Version {version} of {name} lacks {' and '.join(missing)} in {folder}.")
     weights = {file: folder / file for file in _WEIGHT_FILES}
     return Plan(
-        f"{name}-{version}.mar", name, version, ROOT / "handlers" / "model.py", _code() | weights
+        model_file(name, version), name, version, ROOT / "handlers" / "model.py", _code() | weights
     )
 
 
-def build(settings: Settings, plans: list[Plan]) -> list[str]:
-    """Build those archives whose inputs have changed; returns their file names.
+def build(store: Path, plans: list[Plan]) -> list[str]:
+    """Build those archives whose inputs or bytes have changed; returns their file names.
+
+    Nothing is written where nothing has changed: the store may be read-only then.
+
+    Args:
+        store: folder of the archives and their manifest; it must exist.
+        plans: the archives.
 
     Raises:
-        OpsError: an archiver failed.
+        OpsError: an archiver failed, or the store cannot be written.
     """
-    store = settings.model_store
+    if not any(_is_outdated(store, plan) for plan in plans):
+        return []
     built = []
-    with _lock(store / ".lock"):
-        manifest = read_manifest(store)
-        for plan in plans:
-            digest, target = plan.digest(), store / plan.file
-            known = manifest.get(plan.file, {})
-            if known.get("inputs") == digest and target.is_file():
-                continue
-            packing.pack(plan.handler, plan.extra, target, name=plan.name, version=plan.version)
-            manifest[plan.file] = {"sha256": _sha256(target), "inputs": digest}
-            _write_json(store / MANIFEST, manifest)
-            built.append(plan.file)
+    try:
+        with locked(store / ".lock"):
+            for plan in plans:
+                if _is_outdated(store, plan):  # another process may just have built it
+                    _build_one(store, plan)
+                    built.append(plan.file)
+    except OSError as error:
+        raise OpsError(
+            f"{store} cannot be written ({error.strerror}): run `make archive` as its owner first."
+        ) from error
     return built
 
 
 def build_all(settings: Settings) -> list[str]:
-    """Build what the service needs, where it is not there already; returns what was built."""
+    """Build the archives of the code and of the default versions; returns what was built.
+
+    Raises:
+        OpsError: a version is not complete, an archiver failed, or the store cannot be written.
+    """
     store = settings.model_store
+    versions = serving_versions(store)
     plans = [_code_plan(node) for node in _CODE_NODES]
-    plans += [model_plan(store, name, version) for name, version in serving_versions(store).items()]
-    built = build(settings, plans)
+    plans += [model_plan(store, name, version) for name, version in versions.items()]
+    return build(store, plans)
+
+
+def build_workflow(settings: Settings, versions: Mapping[str, str]) -> list[str]:
+    """Build the workflow's archive for these versions of the models; returns what was built.
+
+    Raises:
+        OpsError: the archiver failed, or the run folder cannot be written.
+    """
+    settings.workflow_store.mkdir(parents=True, exist_ok=True)
+    archives = {node: _code_plan(node).file for node in _CODE_NODES}
+    archives |= {name: model_file(name, version) for name, version in versions.items()}
     with tempfile.TemporaryDirectory(prefix="deepfake-") as folder:
         spec = Path(folder) / f"{WORKFLOW}.yaml"
-        spec.write_text(workflow_spec({plan.name: plan.file for plan in plans}))
-        return built + build(settings, [Plan(WORKFLOW_ARCHIVE, WORKFLOW, "", spec, {})])
+        spec.write_text(workflow_spec(archives))
+        plan = Plan(WORKFLOW_ARCHIVE, WORKFLOW, "", spec, {})
+        return build(settings.workflow_store, [plan])
 
 
-def service_files(store: Path) -> list[str]:
-    """File names of the archives that the service needs, the workflow's last."""
-    models = [f"{name}-{version}.mar" for name, version in serving_versions(store).items()]
-    return [_code_plan(node).file for node in _CODE_NODES] + models + [WORKFLOW_ARCHIVE]
+def model_file(name: str, version: str) -> str:
+    """File name of the archive of one version of a model."""
+    return f"{name}-{version}.mar"
+
+
+def require_service_files(settings: Settings, versions: Mapping[str, str]) -> None:
+    """Check everything that the workflow of these versions loads against the manifests.
+
+    Raises:
+        OpsError: as `manifest.require_known`.
+    """
+    for node in _CODE_NODES:
+        manifest.require_known(settings.model_store, _code_plan(node).file)
+    for name, version in versions.items():
+        manifest.require_known(settings.model_store, model_file(name, version))
+    manifest.require_known(settings.workflow_store, WORKFLOW_ARCHIVE)
+
+
+def _is_outdated(store: Path, plan: Plan) -> bool:
+    known = manifest.read(store).get(plan.file, {})
+    if known.get("inputs") != plan.digest():
+        return True
+    target = store / plan.file
+    return not target.is_file() or sha256(target) != known.get("sha256")
+
+
+def _build_one(store: Path, plan: Plan) -> None:
+    target = store / plan.file
+    packing.pack(plan.handler, plan.extra, target, name=plan.name, version=plan.version)
+    manifest.add(store, plan.file, sha256(target), inputs=plan.digest())
 
 
 def workflow_spec(archives: dict[str, str]) -> str:
@@ -145,26 +198,35 @@ def workflow_spec(archives: dict[str, str]) -> str:
     )
 
 
-def read_manifest(store: Path) -> dict[str, dict[str, str]]:
-    """The manifest: file name -> `sha256` of the archive, `inputs`: a digest of what went in."""
-    try:
-        manifest: dict[str, dict[str, str]] = json.loads((store / MANIFEST).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return manifest
-
-
-def require_known(store: Path, file: str) -> None:
-    """Check an archive against the manifest before it is loaded.
+def require_whole(store: Path, name: str, version: str) -> None:
+    """Check that a version can serve: its weights are those it describes, its archive is built.
 
     Raises:
-        OpsError: it is not there, not in the manifest, or has other bytes than were built.
+        OpsError: it is missing or damaged, or its archive could not be built.
     """
-    known = read_manifest(store).get(file, {}).get("sha256")
-    if known is None or not (store / file).is_file():
-        raise OpsError(f"There is no {file} in the model store: run `make archive`.")
-    if _sha256(store / file) != known:
-        raise OpsError(f"{file} is not the archive that was built: run `make archive` again.")
+    plan = model_plan(store, name, version)
+    weights = plan.extra["weights.safetensors"]
+    try:
+        described = json.loads(plan.extra["model.json"].read_text())["weights_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OpsError(f"model.json of {name} {version} cannot be read ({error!r}).") from error
+    if sha256(weights) != described:
+        raise OpsError(f"{weights} is damaged: its SHA-256 is not the one in model.json.")
+    build(store, [plan])
+
+
+def describe(store: Path, file: str) -> dict[str, Any]:
+    """What a model's archive says of itself: its `model.json`.
+
+    Raises:
+        OpsError: the archive is none of a model, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(store / file) as opened:
+            description: dict[str, Any] = json.loads(opened.read("model.json"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise OpsError(f"{file} is no archive of a model ({error!r}).") from error
+    return description
 
 
 def _code_plan(node: str) -> Plan:
@@ -187,24 +249,6 @@ def _archivers() -> str:
     return " ".join(metadata.version(f"torch-{kind}-archiver") for kind in ("model", "workflow"))
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write_json(path: Path, content: Any) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    new.replace(path)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def main(arguments: list[str]) -> int:
     """Entry point; prints what was built."""
     parser = argparse.ArgumentParser(prog="python -m ops.archive", description="Build archives.")
@@ -215,9 +259,11 @@ def main(arguments: list[str]) -> int:
     try:
         if options.model:
             version = options.version or serving_versions(settings.model_store)[options.model]
-            built = build(settings, [model_plan(settings.model_store, options.model, version)])
+            plan = model_plan(settings.model_store, options.model, version)
+            built = build(settings.model_store, [plan])
         else:
             built = build_all(settings)
+            built += build_workflow(settings, serving_versions(settings.model_store))
     except OpsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

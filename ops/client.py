@@ -1,6 +1,7 @@
 """Clients of TorchServe's HTTP APIs and of the edge. Every failure is one clear sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -9,18 +10,52 @@ from ops.errors import OpsError
 
 _CONNECT_SECONDS = 5.0
 Query = Mapping[str, str | int]
+Token = str | Callable[[], str] | None
+"""A token, or what reads the one that is valid now: it is asked before each request."""
+
+
+class RefusedError(OpsError):
+    """The server answered, and refused.
+
+    Attributes:
+        status: the HTTP status.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A version of a model as TorchServe holds it.
+
+    Attributes:
+        version: its name.
+        batch_size: requests that one call of the handler may get.
+        max_batch_delay_ms: how long a batch waits for more.
+        response_seconds: how long a batch may take.
+        workers: processes meant to run.
+        ready: whether one of them is ready.
+    """
+
+    version: str
+    batch_size: int
+    max_batch_delay_ms: int
+    response_seconds: int
+    workers: int
+    ready: bool
 
 
 class _ApiClient:
     """Requests to one base address, with a token where one is needed."""
 
-    def __init__(self, base_url: str, token: str | None = None, timeout: float = 300.0) -> None:
+    def __init__(self, base_url: str, token: Token = None, timeout: float = 300.0) -> None:
         self._base = base_url.rstrip("/")
         self._timeout = (_CONNECT_SECONDS, timeout)
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the environment has no business on loopback
-        if token is not None:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._token = token
 
     def _send(
         self,
@@ -31,13 +66,15 @@ class _ApiClient:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
+        token = self._token() if callable(self._token) else self._token
+        access = {"Authorization": f"Bearer {token}"} if token is not None else {}
         try:
             return self._session.request(
                 method,
                 f"{self._base}{path}",
                 params=dict(query) if query else None,
                 data=data,
-                headers=dict(headers) if headers else None,
+                headers={**access, **(headers or {})},
                 timeout=self._timeout,
             )
         except requests.Timeout as error:
@@ -58,7 +95,9 @@ class _ApiClient:
     ) -> Any:
         response = self._send(method, path, query=query, data=data, headers=headers)
         if not response.ok:
-            raise OpsError(f"{method} {path} failed: {_reason(response)}.")
+            raise RefusedError(
+                f"{method} {path} failed: {_reason(response)}.", response.status_code
+            )
         try:
             return response.json()
         except ValueError as error:
@@ -98,8 +137,30 @@ class ManagementClient(_ApiClient):
         described: list[dict[str, Any]] = self._json("GET", path)
         return described
 
+    def versions(self, name: str) -> dict[str, LoadedVersion]:
+        """The registered versions of a model, its default first; empty if there is none."""
+        try:
+            default = self.describe_model(name)[0]
+        except RefusedError as error:
+            if error.status == 404:
+                return {}
+            raise
+        found = [default, *self.describe_model(name, "all")]
+        return {entry["modelVersion"]: _loaded(entry) for entry in found}
+
+    def set_default(self, name: str, version: str) -> None:
+        """Make a registered version the one that answers, from the next request on."""
+        self._json("PUT", f"/models/{name}/{version}/set-default")
+
     def register_model(
-        self, archive: str, name: str, *, batch_size: int, max_batch_delay_ms: int, workers: int = 1
+        self,
+        archive: str,
+        name: str,
+        *,
+        batch_size: int,
+        max_batch_delay_ms: int,
+        workers: int = 1,
+        response_seconds: int | None = None,
     ) -> None:
         """Register one version of a model; it is loaded when this returns.
 
@@ -109,6 +170,7 @@ class ManagementClient(_ApiClient):
             batch_size: requests that one call of the handler may get.
             max_batch_delay_ms: how long to wait for more.
             workers: processes to start.
+            response_seconds: how long a batch may take; TorchServe's default if not given.
         """
         query: dict[str, str | int] = {
             "url": archive,
@@ -118,10 +180,16 @@ class ManagementClient(_ApiClient):
             "initial_workers": workers,
             "synchronous": "true",
         }
+        if response_seconds is not None:
+            query["response_timeout"] = response_seconds
         self._json("POST", "/models", query=query)
 
     def unregister_model(self, name: str, version: str | None = None) -> None:
-        """Take a model's default version, or one version, out of service."""
+        """Take a model's default version, or one version, out of service.
+
+        TorchServe refuses the default version while there are others. Requests that wait for the
+        version are lost: see that there are none.
+        """
         self._json("DELETE", f"/models/{name}" + (f"/{version}" if version else ""))
 
 
@@ -140,9 +208,14 @@ class InferenceClient(_ApiClient):
         reply: dict[str, Any] = self._json("POST", f"/wfpredict/{name}", data=data, headers=_RAW)
         return reply
 
-    def predict(self, model: str, data: bytes) -> dict[str, Any]:
-        """A model's reply to an image."""
-        reply: dict[str, Any] = self._json("POST", f"/predictions/{model}", data=data, headers=_RAW)
+    def predict(self, model: str, data: bytes, version: str | None = None) -> dict[str, Any]:
+        """The reply to an image of a model's default version, or of one version.
+
+        Raises:
+            RefusedError: there was none; the picture may be to blame (status 4xx).
+        """
+        path = f"/predictions/{model}" + (f"/{version}" if version else "")
+        reply: dict[str, Any] = self._json("POST", path, data=data, headers=_RAW)
         return reply
 
 
@@ -167,6 +240,17 @@ class EdgeClient(_ApiClient):
     def page_status(self) -> int:
         """HTTP status of the page."""
         return self._send("GET", "/").status_code
+
+
+def _loaded(entry: Mapping[str, Any]) -> LoadedVersion:
+    return LoadedVersion(
+        version=entry["modelVersion"],
+        batch_size=int(entry["batchSize"]),
+        max_batch_delay_ms=int(entry["maxBatchDelay"]),
+        response_seconds=int(entry["responseTimeout"]),
+        workers=int(entry["minWorkers"]),
+        ready=any(worker["status"] == "READY" for worker in entry["workers"]),
+    )
 
 
 _RAW = {"Content-Type": "application/octet-stream"}

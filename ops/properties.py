@@ -30,7 +30,7 @@ def for_service(settings: Settings) -> dict[str, str]:
         "grpc_management_address": LOOPBACK,
         "grpc_management_port": str(ports.grpc_management),
         "model_store": str(settings.model_store),
-        "workflow_store": str(settings.model_store),
+        "workflow_store": str(settings.workflow_store),
     }
 
 

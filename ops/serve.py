@@ -7,23 +7,23 @@ terminal closes, and when TorchServe or the edge ends by itself.
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from ops import archive, state
+from ops import state
 from ops.client import EdgeClient, InferenceClient, ManagementClient
-from ops.deploy import deploy_models, deploy_workflow
+from ops.deploy import deploy_models, deploy_workflow, prepare_archives
 from ops.edge import start_edge
 from ops.errors import OpsError
 from ops.ports import require_free
 from ops.processes import Child
 from ops.reference import reference_picture
 from ops.server import TorchServe
-from ops.settings import ROOT, WORKFLOW, Settings
+from ops.settings import WORKFLOW, Settings
+from ops.site import render_site
 from ops.stop import stop_leftovers
 from ops.terminal import Terminal
 from ops.tokens import KEY_FILE, Tokens, read_tokens, write_inference_token
@@ -113,21 +113,7 @@ class Service:
         settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.log_dir.mkdir(exist_ok=True)
         (settings.run_dir / KEY_FILE).unlink(missing_ok=True)
-        for file in archive.build_all(settings):
-            self._say(f"Built {file}.")
-        render = subprocess.run(
-            [
-                *(sys.executable, "-m", "ui.render", "--out", str(settings.site_dir)),
-                *("--model-store", str(settings.model_store)),
-            ],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if render.returncode != 0:
-            last = render.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise OpsError(f"The page could not be rendered: {last[0]}")
+        render_site(settings, prepare_archives(settings, self._say))
 
     def _wait_for_torchserve(self, child: Child) -> Tokens:
         deadline = time.monotonic() + _START_SECONDS

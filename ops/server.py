@@ -77,7 +77,7 @@ def command(
         "-s",
         str(settings.model_store),
         "-w",
-        str(settings.model_store),
+        str(settings.workflow_store),
         "-ncs",
     ]
 

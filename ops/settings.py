@@ -44,6 +44,8 @@ class Settings:
         run_dir: state, tokens, logs; created on start, private to the owner.
         model_store: folder of the version folders and the archives built from them.
         site_dir: the rendered page.
+        state_dir: what operators decided (promoted versions); unlike `run_dir` it must outlive the
+            service, and the machine where that changes.
         ports: see `Ports`.
         site_address: Caddy's site address; empty means plain HTTP on `ports.edge`, loopback only.
             A host name makes Caddy obtain a certificate and serve HTTPS.
@@ -55,6 +57,7 @@ class Settings:
     run_dir: Path = ROOT / "build" / "run"
     model_store: Path = ROOT / "model_store"
     site_dir: Path = ROOT / "build" / "site"
+    state_dir: Path = ROOT / "build" / "state"
     ports: Ports = Ports()
     site_address: str = ""
     edge_bind: str = LOOPBACK
@@ -86,6 +89,7 @@ class Settings:
             run_dir=Path(environment.get("RUN_DIR") or defaults.run_dir).absolute(),
             model_store=Path(environment.get("MODEL_STORE") or defaults.model_store).absolute(),
             site_dir=Path(environment.get("SITE_DIR") or defaults.site_dir).absolute(),
+            state_dir=Path(environment.get("STATE_DIR") or defaults.state_dir).absolute(),
             ports=ports,
             site_address=environment.get("SITE_ADDRESS", ""),
             edge_bind=environment.get("EDGE_BIND") or defaults.edge_bind,
@@ -97,6 +101,19 @@ class Settings:
     def log_dir(self) -> Path:
         """Folder of the log files."""
         return self.run_dir / "logs"
+
+    @property
+    def workflow_store(self) -> Path:
+        """Folder of the workflow's archive, made anew for the versions that serve.
+
+        It is not in the model store, which the server need not be able to write.
+        """
+        return self.run_dir / "workflows"
+
+    @property
+    def versions_lock(self) -> Path:
+        """Held by whoever changes which versions are loaded or serve."""
+        return self.run_dir / "versions.lock"
 
     @property
     def inference_url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 
-def _model_facts(folder: Path, serving: dict[str, Any]) -> ModelFacts:
+def _model_facts(folder: Path, serving: Mapping[str, Any]) -> ModelFacts:
     name, version = folder.parent.name, folder.name
     metrics = _read_json(folder / "metrics.json")
     readme = folder / "README.md"
@@ -88,22 +89,29 @@ def _model_facts(folder: Path, serving: dict[str, Any]) -> ModelFacts:
     )
 
 
-def model_facts(model_store: Path) -> list[ModelFacts]:
+def model_facts(model_store: Path, serving: Mapping[str, str] | None = None) -> list[ModelFacts]:
     """Give all model versions in the store, the serving ones first, then newest first.
 
     Args:
         model_store: folder with <model>/<version>/model.json and serving.json.
+        serving: the version of each model that serves; those of serving.json if not given.
     """
-    serving = _read_json(model_store / "serving.json")
+    serving = serving or _read_json(model_store / "serving.json")
     folders = [path.parent for path in model_store.glob("*/*/model.json")]
     facts = [_model_facts(folder, serving) for folder in sorted(folders)]
     newest_first = sorted(facts, key=lambda model: _version_key(model.version), reverse=True)
     return sorted(newest_first, key=lambda model: (not model.serving, model.name))
 
 
-def combined_facts(model_store: Path) -> Combined | None:
-    """Give the figures of the combined verdict of the serving versions; None if not measured."""
-    serving = {name: str(v) for name, v in _read_json(model_store / "serving.json").items()}
+def combined_facts(model_store: Path, serving: Mapping[str, str] | None = None) -> Combined | None:
+    """Give the figures of the combined verdict of the serving versions; None if not measured.
+
+    Args:
+        model_store: as for `model_facts`.
+        serving: as for `model_facts`.
+    """
+    serving = dict(serving or _read_json(model_store / "serving.json"))
+    serving = {name: str(version) for name, version in serving.items()}
     for name, version in serving.items():
         found = combined(_read_json(model_store / name / version / "metrics.json"))
         if found is not None and found.versions == serving:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,15 @@ def _swap(folder: Path, out: Path) -> None:
         folder.rename(out)
 
 
-def render(out: Path, model_store: Path = MODEL_STORE) -> None:
+def render(
+    out: Path, model_store: Path = MODEL_STORE, serving: Mapping[str, str] | None = None
+) -> None:
     """Render the whole site into `out`, replacing what is there in one step.
 
     Args:
         out: folder of the site; made if missing.
         model_store: folder of the model versions that the page describes.
+        serving: the version of each model that serves; those of serving.json if not given.
 
     Raises:
         OSError: a folder cannot be written.
@@ -120,8 +124,8 @@ def render(out: Path, model_store: Path = MODEL_STORE) -> None:
     """
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
-    limits, models = limits_facts(), model_facts(model_store)
-    combined = combined_facts(model_store)
+    limits, models = limits_facts(), model_facts(model_store, serving)
+    combined = combined_facts(model_store, serving)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as temporary:
         folder = Path(temporary) / "site"
         folder.mkdir()
@@ -147,8 +151,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("build/site"), help="folder to write")
     parser.add_argument("--model-store", type=Path, default=MODEL_STORE, help="model versions")
+    parser.add_argument(
+        "--serving", nargs="*", metavar="MODEL=VERSION", help="what serves, if not serving.json"
+    )
     arguments = parser.parse_args()
-    render(arguments.out, arguments.model_store)
+    serving = dict(item.partition("=")[::2] for item in arguments.serving or [])
+    render(arguments.out, arguments.model_store, serving)
 
 
 if __name__ == "__main__":

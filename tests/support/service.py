@@ -146,6 +146,7 @@ def new_settings(store: Path, folder: Path) -> Settings:
         run_dir=folder / "run",
         model_store=store,
         site_dir=folder / "site",
+        state_dir=folder / "state",
         ports=Ports(*free_ports(6)),
     )
 
@@ -164,6 +165,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "RUN_DIR": str(settings.run_dir),
         "MODEL_STORE": str(settings.model_store),
         "SITE_DIR": str(settings.site_dir),
+        "STATE_DIR": str(settings.state_dir),
         "SITE_ADDRESS": "",
         "EDGE_BIND": "",
         "EDGE_HOSTS": "",
