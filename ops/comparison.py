@@ -99,8 +99,9 @@ def table(found: dict[str, Any]) -> list[str]:
             f"{found['judged']} pictures judged, {len(found['refused'])} refused."
         ),
         (
-            f"Agreement: {found['agreement']:.1%} of the verdicts; the probability of fake differs by "
-            f"{found['mean_difference']:.3f} on average, {found['largest_difference']:.3f} at most."
+            f"Agreement: {found['agreement']:.1%} of the verdicts; the probability of fake differs "
+            f"by {found['mean_difference']:.3f} on average, {found['largest_difference']:.3f} at "
+            "most."
         ),
         "",
         f"{'version':<10}{'fake':>7}{'real':>7}{'uncertain':>11}{'median':>11}{'p99':>11}",

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,21 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from ops import archive
+from ops import archive, manifest
 from ops.errors import OpsError
 from ops.settings import MODELS, ROOT, Settings
+from tests.support.rights import bound_by_rights, make_read_only
+from tests.support.service import environment
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A model store whose weights are a few bytes: the archiver does not look into them."""
+    store = tmp_path / "store"
     for name in MODELS:
-        folder = tmp_path / name / "1.0"
+        folder = store / name / "1.0"
         folder.mkdir(parents=True)
         (folder / "model.json").write_text(json.dumps({"name": name}))
         (folder / "weights.safetensors").write_bytes(name.encode())
-    (tmp_path / "serving.json").write_text(json.dumps(dict.fromkeys(MODELS, "1.0")))
-    return replace(Settings(), model_store=tmp_path)
+    (store / "serving.json").write_text(json.dumps(dict.fromkeys(MODELS, "1.0")))
+    return Settings(model_store=store, run_dir=tmp_path / "run", state_dir=tmp_path / "state")
 
 
 def digests(store: Path) -> dict[str, str]:
@@ -36,11 +41,10 @@ def digests(store: Path) -> dict[str, str]:
 def test_everything_is_built_once_and_gives_the_same_bytes_again(settings: Settings) -> None:
     store = settings.model_store
     built = archive.build_all(settings)
-    assert built == archive.service_files(store)
+    assert built == ["ingest-1.0.mar", "explain-1.0.mar", "cnn-1.0.mar", "efficientnet-1.0.mar"]
     assert archive.build_all(settings) == []
     first = digests(store)
-    manifest = archive.read_manifest(store)
-    assert {name: entry["sha256"] for name, entry in manifest.items()} == first
+    assert {name: entry["sha256"] for name, entry in manifest.read(store).items()} == first
     for name in first:
         (store / name).unlink()
     assert sorted(archive.build_all(settings)) == sorted(first)
@@ -53,14 +57,61 @@ def test_only_what_changed_is_built_again(settings: Settings) -> None:
     assert archive.build_all(settings) == ["cnn-1.0.mar"]
 
 
-def test_another_serving_version_changes_the_workflow(settings: Settings) -> None:
+def test_the_workflow_names_the_versions_it_is_built_for(settings: Settings) -> None:
+    defaults = {"cnn": "1.0", "efficientnet": "1.0"}
+    assert archive.build_workflow(settings, defaults) == ["deepfake.war"]
+    assert archive.build_workflow(settings, defaults) == []
+    first = digests(settings.workflow_store)
+    assert archive.build_workflow(settings, defaults | {"cnn": "2.0"}) == ["deepfake.war"]
+    with zipfile.ZipFile(settings.workflow_store / "deepfake.war") as war:
+        spec = war.read("deepfake.yaml").decode()
+    assert "url: cnn-2.0.mar" in spec
+    assert "url: efficientnet-1.0.mar" in spec
+    assert archive.build_workflow(settings, defaults) == ["deepfake.war"]
+    assert digests(settings.workflow_store) == first
+
+
+def test_equal_inputs_give_equal_bytes_anywhere(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(settings.model_store, elsewhere)
+    for file in elsewhere.rglob("*.*"):  # later files in another order, with other rights
+        file.chmod(0o600)
+        os.utime(file, (2e9, 2e9))
     archive.build_all(settings)
-    store = settings.model_store
-    (store / "cnn" / "1.0").rename(store / "cnn" / "2.0")
-    (store / "serving.json").write_text(json.dumps({"cnn": "2.0", "efficientnet": "1.0"}))
-    assert archive.build_all(settings) == ["cnn-2.0.mar", "deepfake.war"]
-    with zipfile.ZipFile(store / "deepfake.war") as war:
-        assert "url: cnn-2.0.mar" in war.read("deepfake.yaml").decode()
+    archive.build_all(replace(settings, model_store=elsewhere))
+    assert len(digests(elsewhere)) == 4
+    assert digests(elsewhere) == digests(settings.model_store)
+    assert manifest.read(elsewhere) == manifest.read(settings.model_store)
+
+
+def build_bound_by_rights(settings: Settings) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*bound_by_rights(), sys.executable, "-m", "ops.archive"],
+        cwd=ROOT,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_read_only_store_will_do_where_everything_is_built(settings: Settings) -> None:
+    archive.build_all(settings)
+    before = {path: path.stat().st_mtime_ns for path in settings.model_store.rglob("*")}
+    make_read_only(settings.model_store)
+    done = build_bound_by_rights(settings)
+    assert (done.returncode, done.stdout) == (0, "Built deepfake.war.\n"), done.stderr
+    assert {path: path.stat().st_mtime_ns for path in settings.model_store.rglob("*")} == before
+
+
+def test_a_read_only_store_that_lacks_something_is_one_sentence(settings: Settings) -> None:
+    archive.build_all(settings)
+    (settings.model_store / "cnn-1.0.mar").unlink()
+    make_read_only(settings.model_store)
+    done = build_bound_by_rights(settings)
+    assert done.returncode == 1
+    assert "cannot be written (Permission denied): run `make archive` as its owner" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_model_archive_holds_its_code_and_weights(settings: Settings) -> None:
@@ -97,13 +148,37 @@ def test_no_node_is_a_function() -> None:
 def test_an_altered_archive_is_not_loaded(settings: Settings) -> None:
     store = settings.model_store
     archive.build_all(settings)
-    archive.require_known(store, "cnn-1.0.mar")
+    manifest.require_known(store, "cnn-1.0.mar")
     with (store / "cnn-1.0.mar").open("ab") as file:
         file.write(b"x")
     with pytest.raises(OpsError, match=r"cnn-1\.0\.mar is not the archive that was built"):
-        archive.require_known(store, "cnn-1.0.mar")
+        manifest.require_known(store, "cnn-1.0.mar")
     with pytest.raises(OpsError, match=r"There is no other\.mar"):
-        archive.require_known(store, "other.mar")
+        manifest.require_known(store, "other.mar")
+    (store / "cnn-2.0.mar").write_bytes(b"x")
+    with pytest.raises(OpsError, match=r"not in the manifest .*`make archive MODEL=cnn VERSION=2"):
+        manifest.require_known(store, "cnn-2.0.mar")
+
+
+def test_an_altered_archive_is_built_again(settings: Settings) -> None:
+    archive.build_all(settings)
+    whole = digests(settings.model_store)
+    (settings.model_store / "cnn-1.0.mar").write_bytes(b"x")
+    assert archive.build_all(settings) == ["cnn-1.0.mar"]
+    assert digests(settings.model_store) == whole
+
+
+@pytest.mark.parametrize("version", ["", "../1.0", "..", "1.0/../1.0", "-1", "1 0", "1.0\n"])
+def test_a_version_is_no_path(settings: Settings, version: str) -> None:
+    with pytest.raises(OpsError, match="is no version"):
+        archive.model_plan(settings.model_store, "cnn", version)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 99])
+def test_what_is_no_archive_of_a_model(settings: Settings, content: bytes) -> None:
+    (settings.model_store / "cnn-1.0.mar").write_bytes(content)
+    with pytest.raises(OpsError, match=r"cnn-1\.0\.mar is no archive of a model"):
+        archive.describe(settings.model_store, "cnn-1.0.mar")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"cnn": "1.0"}'])

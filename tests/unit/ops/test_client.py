@@ -10,7 +10,13 @@ from typing import ClassVar
 
 import pytest
 
-from ops.client import EdgeClient, InferenceClient, ManagementClient
+from ops.client import (
+    EdgeClient,
+    InferenceClient,
+    LoadedVersion,
+    ManagementClient,
+    RefusedError,
+)
 from ops.errors import OpsError
 from ops.ports import free_ports
 
@@ -30,7 +36,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - names that http.server wants
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - names that http.server wants
 
     def log_message(self, *_: object) -> None:
         pass
@@ -119,3 +125,55 @@ def test_a_proxy_of_the_environment_is_not_asked(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     reply("/ping", {})
     assert InferenceClient(address, "secret").healthy()
+
+
+def held(version: str, status: str = "READY") -> dict[str, object]:
+    return {
+        "modelVersion": version,
+        "minWorkers": 1,
+        "batchSize": 8,
+        "maxBatchDelay": 5,
+        "responseTimeout": 120,
+        "workers": [{"status": status}],
+    }
+
+
+def test_versions_come_with_their_settings_the_default_first(address: str) -> None:
+    reply("/models/deepfake__cnn", [held("2.0")])
+    reply("/models/deepfake__cnn/all", [held("1.0", "UNLOADING"), held("2.0")])
+    found = ManagementClient(address, "secret").versions("deepfake__cnn")
+    assert list(found) == ["2.0", "1.0"]
+    assert found["2.0"] == LoadedVersion("2.0", 8, 5, 120, 1, ready=True)
+    assert not found["1.0"].ready
+
+
+def test_a_model_that_is_not_registered_has_no_versions(address: str) -> None:
+    client = ManagementClient(address, "secret")
+    assert client.versions("cnn") == {}
+    reply("/models/cnn", {"message": "no"}, 500)
+    with pytest.raises(RefusedError) as caught:
+        client.versions("cnn")
+    assert caught.value.status == 500
+
+
+def test_set_default(address: str) -> None:
+    reply("/models/cnn/2.0/set-default", {"status": "ok"})
+    ManagementClient(address, "secret").set_default("cnn", "2.0")
+    assert Answers.seen[0][:2] == ("PUT", "/models/cnn/2.0/set-default")
+
+
+def test_one_version_is_asked(address: str) -> None:
+    reply("/predictions/cnn/2.0", {"model": {"version": "2.0"}})
+    reply("/predictions/cnn", {"model": {"version": "1.0"}})
+    client = InferenceClient(address, "secret")
+    assert client.predict("cnn", b"x", "2.0")["model"]["version"] == "2.0"
+    assert client.predict("cnn", b"x")["model"]["version"] == "1.0"
+
+
+def test_a_token_is_read_anew_with_each_request(address: str) -> None:
+    reply("/ping", {})
+    tokens = iter(["first", "second"])
+    client = InferenceClient(address, lambda: next(tokens))
+    assert client.healthy()
+    assert client.healthy()
+    assert [token for _, _, token in Answers.seen] == ["Bearer first", "Bearer second"]

@@ -21,7 +21,8 @@ def test_a_service_has_its_own_ports_and_folders(tmp_path: Path) -> None:
     assert properties["metrics_address"] == "http://127.0.0.1:4"
     assert properties["grpc_inference_port"] == "5"
     assert properties["grpc_management_port"] == "6"
-    assert properties["model_store"] == properties["workflow_store"] == str(tmp_path)
+    assert properties["model_store"] == str(tmp_path)
+    assert properties["workflow_store"] == str(settings.run_dir / "workflows")
 
 
 def test_the_repositorys_file_is_closed_to_the_outside() -> None:

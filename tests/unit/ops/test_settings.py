@@ -31,7 +31,15 @@ def test_what_is_no_port_is_named(text: str) -> None:
 
 def test_empty_variables_mean_the_defaults() -> None:
     # make exports its variables even when nobody has set them
-    names = ("PORT", "SITE_ADDRESS", "EDGE_BIND", "EDGE_HOSTS", "RUN_DIR", "MODEL_STORE")
+    names = (
+        "PORT",
+        "SITE_ADDRESS",
+        "EDGE_BIND",
+        "EDGE_HOSTS",
+        "RUN_DIR",
+        "MODEL_STORE",
+        "STATE_DIR",
+    )
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings()
 
 
@@ -49,3 +57,10 @@ def test_the_page_of_a_public_site(address: str, url: str) -> None:
 
 def test_torchserves_engine_can_be_chosen() -> None:
     assert not Settings.from_environment({"WORKFLOW_ENGINE": "torchserve"}).workflow_engine
+
+
+def test_folders_are_named_by_variables() -> None:
+    settings = Settings.from_environment({"STATE_DIR": "/a", "RUN_DIR": "/b"})
+    assert str(settings.state_dir) == "/a"
+    assert str(settings.workflow_store) == "/b/workflows"
+    assert str(settings.versions_lock) == "/b/versions.lock"

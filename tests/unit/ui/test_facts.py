@@ -110,3 +110,17 @@ def test_legend_runs_through_the_overlays_colours() -> None:
     assert "rgb({},{},{})".format(*last) in marks[-1]
     assert 'offset="0.0000"' in marks[0]
     assert 'offset="1.0000"' in marks[-1]
+
+
+def test_promoted_versions_are_shown_as_serving(store: Path) -> None:
+    shown = model_facts(store, {"cnn": "1.0", "efficientnet": "1.0"})
+    assert {(model.name, model.version) for model in shown if model.serving} == {
+        ("cnn", "1.0"),
+        ("efficientnet", "1.0"),
+    }
+    path = store / "cnn" / "1.2" / "metrics.json"
+    split = {"dfdc": {"auc": 0.9, "real_called_fake": 0.03}}
+    versions = {"cnn": "1.2", "efficientnet": "1.0"}
+    path.write_text(json.dumps({"combined": {"versions": versions, "test": split}}))
+    assert combined_facts(store) is not None
+    assert combined_facts(store, {"cnn": "1.0", "efficientnet": "1.0"}) is None
