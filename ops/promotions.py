@@ -126,12 +126,14 @@ class Promotions:
 
     def _settle(self, action: str, model: str, choice: Choice, default: str) -> None:
         self.pending = None
-        self.choices[model] = choice
-        if choice == Choice(default):  # nothing was decided any more: follow serving.json again
-            del self.choices[model]
-        time = datetime.now(UTC).isoformat(timespec="seconds")
-        event = {"time": time, "action": action, "model": model, "version": choice.serving}
-        self.events.append(event)
+        before = self.choices.pop(model, Choice(default))
+        if choice != Choice(default):  # else nothing is decided any more: follow serving.json
+            self.choices[model] = choice
+        if choice != before:
+            time = datetime.now(UTC).isoformat(timespec="seconds")
+            self.events.append(
+                {"time": time, "action": action, "model": model, "version": choice.serving}
+            )
 
 
 def effective_versions(settings: Settings, say: Callable[[str], None]) -> dict[str, str]:

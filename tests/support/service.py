@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,12 +173,17 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def start(settings: Settings) -> RunningService:
-    """Start `python -m ops.serve` as the leader of a process group, as a shell would."""
+def start(settings: Settings, prefix: Sequence[str] = ()) -> RunningService:
+    """Start `python -m ops.serve` as the leader of a process group, as a shell would.
+
+    Args:
+        settings: of the service.
+        prefix: what to put before the command.
+    """
     output = settings.run_dir.parent / "serve.out"
     with output.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ops.serve"],
+            [*prefix, sys.executable, "-m", "ops.serve"],
             cwd=ROOT,
             env=environment(settings),
             stdin=subprocess.DEVNULL,
@@ -217,11 +222,11 @@ def survivors(processes: list[psutil.Process], seconds: float = 30.0) -> list[ps
 
 @contextmanager
 def run_service(
-    store: Path, folder: Path, *, workflow_engine: bool = True
+    store: Path, folder: Path, *, workflow_engine: bool = True, prefix: Sequence[str] = ()
 ) -> Iterator[RunningService]:
     """Run a service with everything loaded; ends it and checks that no process is left."""
     settings = replace(new_settings(store, folder), workflow_engine=workflow_engine)
-    running = start(settings)
+    running = start(settings, prefix)
     try:
         wait_for_output(running, "Both models also answer")
         yield running

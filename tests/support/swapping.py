@@ -17,7 +17,7 @@ import requests
 
 from ops import archive
 from ops.client import InferenceClient, ManagementClient
-from ops.rollout import Rollout
+from ops.rollout import Outcome, Rollout
 from ops.settings import ROOT, WORKFLOW
 from tests.support.service import RunningService
 
@@ -213,12 +213,13 @@ def swap(rollout: Rollout, model: str, version: str, wait: Waiter, pause: int) -
         wait: waits for a number of answers.
         pause: answers to wait for after each step.
     """
+    steps: dict[str, Callable[[], Outcome]] = {
+        "promote": lambda: rollout.promote(model, version),
+        "rollback": lambda: rollout.rollback(model),
+        "unregister": lambda: rollout.unregister(model, version),
+    }
     seconds = {}
-    for step, act in (
-        ("promote", lambda: rollout.promote(model, version)),
-        ("rollback", lambda: rollout.rollback(model)),
-        ("unregister", lambda: rollout.unregister(model, version)),
-    ):
+    for step, act in steps.items():
         seconds[step] = act().seconds
         wait(pause)
     return seconds

@@ -130,3 +130,13 @@ def test_going_back_to_what_serves_in_place_of_a_damaged_one() -> None:
     promotions = Promotions({"cnn": Choice("9", ("1.0",))})
     promotions.promoted("cnn", "1.0", "1.0", default="1.0")
     assert promotions.choices == {}
+    assert len(promotions.events) == 1
+
+
+def test_nothing_new_is_no_event() -> None:
+    promotions = Promotions()
+    promotions.promoted("cnn", "1.0", "1.0", default="1.0")
+    assert promotions == Promotions()
+    promotions.promoted("cnn", "1.0", "1.1", default="1.0")
+    promotions.promoted("cnn", "1.1", "1.1", default="1.0")
+    assert len(promotions.events) == 1
