@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from ops import archive
+from ops import archive, manifest
 from ops.client import RefusedError
 from ops.deploy import deploy_workflow, remove_workflow
 from ops.settings import ROOT, WORKFLOW
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.integration
 
 MODEL = "efficientnet"
 NODE = f"{WORKFLOW}__{MODEL}"
-DAMAGED = "6.6"
+BROKEN = "6.6"
 UNSOUND = "7.7"
 
 
@@ -43,14 +44,19 @@ def build(store: Path, version: str) -> None:
     archive.build(store, [archive.model_plan(store, MODEL, version)])
 
 
-def add_damaged_version(store: Path) -> None:
-    """A version whose weights are not those it describes: its worker does not start."""
-    folder = copy_version(store, MODEL, serving(store), DAMAGED)
-    weights = folder / "weights.safetensors"
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 255
-    weights.write_bytes(data)
-    build(store, DAMAGED)
+def add_version_that_does_not_load(store: Path, version: str) -> None:
+    """A version whose archive is in the manifest, but whose worker ends as it starts."""
+    copy_version(store, MODEL, serving(store), version)
+    build(store, version)
+    file = archive.model_file(MODEL, version)
+    with zipfile.ZipFile(store / file) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    parts["model.py"] = b"raise RuntimeError('a bad archive')\n"
+    with zipfile.ZipFile(store / file, "w") as bad:
+        for name, data in parts.items():
+            bad.writestr(name, data)
+    inputs = manifest.read(store)[file]["inputs"]
+    manifest.add(store, file, manifest.sha256(store / file), inputs=inputs)
 
 
 def add_unsound_version(store: Path) -> None:
@@ -69,7 +75,7 @@ def serving(store: Path) -> str:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = model_store(tmp_path_factory.mktemp("versions"))
-    add_damaged_version(store)
+    add_version_that_does_not_load(store, BROKEN)
     add_unsound_version(store)
     return store
 
@@ -154,7 +160,7 @@ def test_a_version_is_tried_promoted_and_rolled_back(
 
 @pytest.mark.parametrize(
     ("version", "said"),
-    [(DAMAGED, "Failed to start workers"), (UNSOUND, "sample-real.jpg: it calls it fake")],
+    [(BROKEN, "Failed to start workers"), (UNSOUND, "sample-real.jpg: it calls it fake")],
 )
 @pytest.mark.parametrize("action", ["register", "promote"])
 def test_a_bad_version_is_taken_out_again(
@@ -247,10 +253,7 @@ def test_a_promoted_version_that_cannot_load_gives_way_to_the_default(tmp_path: 
     store.mkdir()
     folder.mkdir()
     model_store(store)
-    # Its files are whole, but nothing can be done with what they describe.
-    broken = copy_version(store, MODEL, serving(store), "8.8")
-    description = json.loads((broken / "model.json").read_text()) | {"architecture": "unknown"}
-    (broken / "model.json").write_text(json.dumps(description))
+    add_version_that_does_not_load(store, "8.8")
     record = {MODEL: {"serving": "8.8", "earlier": []}, "cnn": {"serving": "9", "earlier": []}}
     (folder / "state").mkdir()
     (folder / "state" / "promotions.json").write_text(

@@ -27,6 +27,7 @@ from tests.support.swapping import (
     HUNG_SECONDS,
     Answer,
     Load,
+    Step,
     Switch,
     add_another_version,
     misplaced,
@@ -45,23 +46,25 @@ def measure(service: RunningService, other: str, options: argparse.Namespace) ->
     first = serving_versions(store)[model]
     rollout, switches = timed_rollout(service)
     load = Load(service.detect_url, list(pictures.valid().values()), model)
-    rounds = []
+    steps: list[Step] = []
     with load.running(options.concurrency, options.requests):
         load.wait_for(2 * options.concurrency)
         for number in range(options.swaps):
-            rounds.append(swap(rollout, model, other, load.wait_for, options.pause))
-            seconds = ", ".join(f"{step} {value:.1f} s" for step, value in rounds[-1].items())
-            print(f"round {number + 1}: {seconds}; {len(load.answers)} answers", flush=True)
+            done = swap(rollout, model, other, load.wait_for, options.pause)
+            took = ", ".join(f"{step.action} {step.end - step.begin:.1f} s" for step in done)
+            print(f"round {number + 1}: {took}; {len(load.answers)} answers", flush=True)
+            steps += done
     weights = weights_of(store, model, (first, other))
     return {
         "model": model,
         "versions": [first, other],
         "concurrency": options.concurrency,
-        "rounds": rounds,
         "cores": os.cpu_count(),
         "load_average": os.getloadavg()[0],
         "timed_out_in_workflow": service.log().count("Timed out while executing"),
+        "nodes_called_again": service.log().count("Calling "),
         **summary(load.answers, first, switches, weights),
+        **timeline(load.answers, steps),
     }
 
 
@@ -92,6 +95,34 @@ def summary(
     }
 
 
+def timeline(answers: Sequence[Answer], steps: Sequence[Step]) -> dict[str, Any]:
+    """When the steps were taken, and what went on when the slowest answers were waited for."""
+    start = min(answer.begin for answer in answers)
+    slowest = sorted(answers, key=lambda answer: answer.seconds, reverse=True)[:5]
+    return {
+        "slowest": [
+            {
+                "seconds": round(answer.seconds, 2),
+                "sent_at": round(answer.begin - start, 2),
+                "meanwhile": [
+                    step.action
+                    for step in steps
+                    if step.begin < answer.end and step.end > answer.begin
+                ],
+            }
+            for answer in slowest
+        ],
+        "steps": [
+            {
+                "action": step.action,
+                "at": round(step.begin - start, 2),
+                "seconds": round(step.end - step.begin, 2),
+            }
+            for step in steps
+        ],
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -112,7 +143,7 @@ def main(arguments: list[str]) -> int:
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(found, indent=2) + "\n")
     for name, value in found.items():
-        if name != "rounds":
+        if name != "steps":
             print(f"{name:<26}{value}")
     print(f"Written to {RESULT.relative_to(ROOT)}.")
     bad = ("lost", "refused", "hung", "wrong_version_or_weights")

@@ -203,8 +203,17 @@ def percentile(values: Sequence[float], share: float) -> float:
 Waiter = Callable[[int], None]
 
 
-def swap(rollout: Rollout, model: str, version: str, wait: Waiter, pause: int) -> dict[str, float]:
-    """Promote a version, roll it back and take it out of memory; returns the seconds of each.
+@dataclass(frozen=True)
+class Step:
+    """One command of a swap, and when it began and ended."""
+
+    action: str
+    begin: float
+    end: float
+
+
+def swap(rollout: Rollout, model: str, version: str, wait: Waiter, pause: int) -> list[Step]:
+    """Promote a version, roll it back and take it out of memory; returns the three steps.
 
     Args:
         rollout: the operator's client.
@@ -218,8 +227,10 @@ def swap(rollout: Rollout, model: str, version: str, wait: Waiter, pause: int) -
         "rollback": lambda: rollout.rollback(model),
         "unregister": lambda: rollout.unregister(model, version),
     }
-    seconds = {}
-    for step, act in steps.items():
-        seconds[step] = act().seconds
+    done = []
+    for action, act in steps.items():
+        begin = time.monotonic()
+        act()
+        done.append(Step(action, begin, time.monotonic()))
         wait(pause)
-    return seconds
+    return done
