@@ -90,16 +90,20 @@ def model_plan(model_store: Path, name: str, version: str) -> Plan:
     Raises:
         OpsError: the version's folder is not complete.
     """
+    weights = _version_files(model_store, name, version)
+    return Plan(
+        model_file(name, version), name, version, ROOT / "handlers" / "model.py", _code() | weights
+    )
+
+
+def _version_files(model_store: Path, name: str, version: str) -> dict[str, Path]:
     if not _VERSION.fullmatch(version):
         raise OpsError(f"{version!r} is no version: letters, digits, dots, dashes, underscores.")
     folder = model_store / name / version
     missing = [file for file in _WEIGHT_FILES if not (folder / file).is_file()]
     if missing:
         raise OpsError(f"Version {version} of {name} lacks {' and '.join(missing)} in {folder}.")
-    weights = {file: folder / file for file in _WEIGHT_FILES}
-    return Plan(
-        model_file(name, version), name, version, ROOT / "handlers" / "model.py", _code() | weights
-    )
+    return {file: folder / file for file in _WEIGHT_FILES}
 
 
 def build(store: Path, plans: list[Plan]) -> list[str]:
@@ -199,20 +203,19 @@ def workflow_spec(archives: dict[str, str]) -> str:
 
 
 def require_whole(store: Path, name: str, version: str) -> None:
-    """Check that a version can serve: its weights are those it describes, its archive is built.
+    """Check that the files of a version are there, and its weights those that it describes.
 
     Raises:
-        OpsError: it is missing or damaged, or its archive could not be built.
+        OpsError: one is missing or damaged.
     """
-    plan = model_plan(store, name, version)
-    weights = plan.extra["weights.safetensors"]
+    files = _version_files(store, name, version)
     try:
-        described = json.loads(plan.extra["model.json"].read_text())["weights_sha256"]
+        described = json.loads(files["model.json"].read_text())["weights_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OpsError(f"model.json of {name} {version} cannot be read ({error!r}).") from error
+    weights = files["weights.safetensors"]
     if sha256(weights) != described:
         raise OpsError(f"{weights} is damaged: its SHA-256 is not the one in model.json.")
-    build(store, [plan])
 
 
 def describe(store: Path, file: str) -> dict[str, Any]:

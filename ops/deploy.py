@@ -25,11 +25,19 @@ def prepare_archives(settings: Settings, say: Say) -> dict[str, str]:
         The version of each model to come up with.
 
     Raises:
-        OpsError: an archive could not be built.
+        OpsError: an archive of the default versions could not be built.
     """
     for file in archive.build_all(settings):
         say(f"Built {file}.")
+    defaults = archive.serving_versions(settings.model_store)
     versions = effective_versions(settings, say)
+    for model, version in versions.items():
+        try:
+            plan = archive.model_plan(settings.model_store, model, version)
+            archive.build(settings.model_store, [plan])
+        except OpsError as error:
+            say(f"{error} {model} {defaults[model]} serves, not {version} as promoted.")
+            versions[model] = defaults[model]
     archive.build_workflow(settings, versions)
     return versions
 
@@ -46,19 +54,18 @@ def deploy_workflow(settings: Settings, management: ManagementClient, say: Say) 
     if WORKFLOW in management.workflows():
         say(f"The workflow {WORKFLOW} is registered already.")
         return
-    with locked(settings.versions_lock):
-        versions = effective_versions(settings, lambda _: None)  # said when they were prepared
-        defaults = archive.serving_versions(settings.model_store)
-        say("Loading the workflow ...")
-        try:
-            _register(settings, management, versions)
-        except OpsError as error:
-            if versions == defaults:
-                raise
-            say(f"The promoted versions cannot be loaded, the default ones serve: {error}")
-            remove_workflow(management)
-            _register(settings, management, defaults)
-            render_site(settings, defaults)
+    versions = effective_versions(settings, lambda _: None)  # said when they were prepared
+    defaults = archive.serving_versions(settings.model_store)
+    say("Loading the workflow ...")
+    try:
+        _register(settings, management, versions)
+    except OpsError as error:
+        if versions == defaults:
+            raise
+        say(f"The promoted versions cannot be loaded, the default ones serve: {error}")
+        remove_workflow(management)
+        _register(settings, management, defaults)
+        render_site(settings, defaults)
 
 
 def _register(

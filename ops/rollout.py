@@ -77,7 +77,7 @@ class Rollout:
     def serving(self, model: str) -> str:
         """The version of a model that the workflow runs now."""
         versions = self._management.versions(_node(model))
-        if not versions:
+        if not versions or WORKFLOW not in self._management.workflows():
             raise OpsError("The workflow is not registered: wait for the start, or `make deploy`.")
         return next(iter(versions))
 

@@ -263,4 +263,6 @@ def test_a_promoted_version_that_cannot_load_gives_way_to_the_default(tmp_path: 
         assert judge(service)["models"][MODEL]["version"] == serving(store)
         assert "not 9 as promoted" in service.output()
         assert "The promoted versions cannot be loaded, the default ones serve" in service.output()
-        assert service.management.workflows() == [WORKFLOW]
+        page = requests.get(f"{service.url}/about.html", timeout=30).text
+        assert f", version {serving(store)}</h3>" in page
+        assert "version 8.8" not in page

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ops import archive
+from ops.deploy import prepare_archives
 from ops.errors import OpsError
+from ops.packing import pack
 from ops.promotions import FILE, Choice, Pending, Promotions, effective_versions
 from ops.settings import Settings
 
@@ -72,13 +77,37 @@ def test_a_damaged_version_gives_way_to_the_default(settings: Settings, file: st
     assert "damaged" in said or "cannot be read" in said
 
 
-def test_a_damaged_archive_is_built_again(settings: Settings) -> None:
+def test_a_damaged_archive_is_built_again(settings: Settings, tmp_path: Path) -> None:
+    settings = replace(settings, run_dir=tmp_path / "run")
     promote(settings, "1.1")
     mar = settings.model_store / "efficientnet-1.1.mar"
     whole = mar.read_bytes()
     mar.write_bytes(whole[:-100])
-    assert come_up(settings)[0]["efficientnet"] == "1.1"
+    assert prepare_archives(settings, print)["efficientnet"] == "1.1"
     assert mar.read_bytes() == whole
+    with zipfile.ZipFile(settings.workflow_store / "deepfake.war") as war:
+        assert "url: efficientnet-1.1.mar" in war.read("deepfake.yaml").decode()
+
+
+def test_an_archive_that_cannot_be_built_gives_way_to_the_default(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings, run_dir=tmp_path / "run")
+    promote(settings, "1.1")
+    archive.build_all(settings)
+    (settings.model_store / "efficientnet-1.1.mar").unlink()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(
+        "ops.packing.pack",
+        lambda handler, *rest, **more: fail() if more["version"] else pack(handler, *rest, **more),
+    )
+    said: list[str] = []
+    assert prepare_archives(settings, said.append)["efficientnet"] == "1.0"
+    assert "cannot be written (Read-only file system)" in said[-1]
+    assert said[-1].endswith("efficientnet 1.0 serves, not 1.1 as promoted.")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"models": {"cnn": 1}}', "\x00"])
