@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -174,18 +175,25 @@ def test_a_bad_version_is_taken_out_again(
     assert judge(running)["models"][MODEL]["version"] == serving(store)
 
 
-def test_only_local_archives_are_loaded(running: RunningService) -> None:
+def test_only_archives_of_the_store_are_loaded(
+    running: RunningService, store: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere-1.0.mar"
+    shutil.copyfile(store / archive.model_file(MODEL, serving(store)), elsewhere)
     for url in (
-        "http://127.0.0.1:9/efficientnet-1.0.mar",
-        "https://example.org/efficientnet-1.0.mar",
-        "s3://bucket/efficientnet-1.0.mar",
-        "ftp://127.0.0.1/efficientnet-1.0.mar",
-        "../efficientnet-1.0.mar",
+        "http://127.0.0.1:9/remote-1.0.mar",
+        "https://example.org/remote-1.0.mar",
+        "s3://bucket/remote-1.0.mar",
+        "ftp://127.0.0.1/remote-1.0.mar",
+        elsewhere.as_uri(),
+        str(elsewhere),
+        f"../{elsewhere.name}",
     ):
         with pytest.raises(RefusedError) as caught:
             running.management.register_model(url, "remote", batch_size=1, max_batch_delay_ms=1)
-        assert caught.value.status == 404, str(caught.value)
+        assert caught.value.status == 404, f"{url}: {caught.value}"
     assert "remote" not in running.management.models()
+    assert not (store / elsewhere.name).exists()
 
 
 def test_no_request_is_lost_while_versions_are_swapped(

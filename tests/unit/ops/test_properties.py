@@ -32,7 +32,7 @@ def test_the_repositorys_file_is_closed_to_the_outside() -> None:
     for key in ("grpc_inference_address", "grpc_management_address"):
         assert properties[key] == "127.0.0.1"
     assert properties["disable_token_authorization"] == "false"
-    assert properties["allowed_urls"] == "file://.*"
+    assert properties["allowed_urls"] == "none"
     assert not any(key.startswith("cors_") for key in properties)
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from ops import versions
 from ops.promotions import Promotions
 from ops.settings import ROOT
+from tests.support.fake_torchserve import Reply
 from tests.unit.ops.conftest import Rig
 
 
@@ -162,6 +164,58 @@ def test_an_unknown_model_is_refused(capsys: pytest.CaptureFixture[str]) -> None
         versions.main(["promote", "resnet", "1.0"])
     assert caught.value.code == 2
     assert "choose from" in capsys.readouterr().err
+
+
+def promote_and_stop_at(rig: Rig, path: str, sign: signal.Signals) -> tuple[int, str]:
+    """Promote in a process of its own, and send it a signal while the server handles `path`."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def before(_: str, asked: str) -> Reply | None:
+        if asked == path and not reached.is_set():
+            reached.set()
+            go_on.wait(60)
+        return None
+
+    rig.fake.before = before
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops.versions", "promote", "efficientnet", "1.1"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert reached.wait(60)
+        process.send_signal(sign)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        go_on.set()
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("path", ["/predictions/deepfake__efficientnet/1.1", "/wfpredict/deepfake"])
+def test_a_signal_half_way_is_undone(rig: Rig, path: str, sign: signal.Signals) -> None:
+    status, err = promote_and_stop_at(rig, path, sign)
+    assert status == 128 + sign
+    assert "deepfake__efficientnet 1.1 was taken out again." in err
+    assert "Traceback" not in err
+    assert rig.defaults() == ("1.0", "1.0")
+    assert rig.loaded() == (["1.0"], ["1.0"])
+    assert Promotions.read(rig.settings.state_dir).pending is None
+
+
+def test_a_command_that_was_killed_half_way_is_undone_by_the_next(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promote_and_stop_at(rig, "/wfpredict/deepfake", signal.SIGKILL)
+    assert rig.defaults() == ("1.1", "1.1")
+    _, _, err = run(capsys, "rollback", "efficientnet")
+    assert "A promotion of efficientnet 1.1 had been cut off half way: undone." in err
+    assert "There is no earlier version of efficientnet" in err
+    assert rig.defaults() == ("1.0", "1.0")
+    assert rig.loaded() == (["1.0"], ["1.0"])
 
 
 def test_changing_versions_needs_no_torch() -> None:
