@@ -209,7 +209,7 @@ def test_no_request_is_lost_while_versions_are_swapped(
     assert len(load.answers) >= 200
     assert len(switches) == 4
     assert [answer for answer in load.answers if answer.status != 200] == []
-    assert max(answer.seconds for answer in load.answers) < HUNG_SECONDS
+    assert [answer for answer in load.answers if answer.seconds > HUNG_SECONDS] == []
     assert misplaced(load.answers, first, switches) == []
     assert {answer.version for answer in load.answers} == {first, other}
     weights = weights_of(store, MODEL, (first, other))

@@ -21,7 +21,9 @@ from ops.rollout import Outcome, Rollout
 from ops.settings import ROOT, WORKFLOW
 from tests.support.service import RunningService
 
-HUNG_SECONDS = 30.0
+HUNG_SECONDS = 60.0
+"""A reply that the workflow loses is answered with 503 after 30 seconds a node (`timeout-ms`), so
+what takes longer than two of these has been forgotten by everybody."""
 
 
 @dataclass(frozen=True)
