@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from ops.errors import OpsError
-from ops.settings import Settings
+from ops.settings import Ports, Settings
 
 
 def test_defaults_are_loopback_and_the_documented_ports() -> None:
@@ -31,15 +34,7 @@ def test_what_is_no_port_is_named(text: str) -> None:
 
 def test_empty_variables_mean_the_defaults() -> None:
     # make exports its variables even when nobody has set them
-    names = (
-        "PORT",
-        "SITE_ADDRESS",
-        "EDGE_BIND",
-        "EDGE_HOSTS",
-        "RUN_DIR",
-        "MODEL_STORE",
-        "STATE_DIR",
-    )
+    names = Settings().as_environment({})
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings()
 
 
@@ -64,3 +59,34 @@ def test_folders_are_named_by_variables() -> None:
     assert str(settings.state_dir) == "/a"
     assert str(settings.workflow_store) == "/b/workflows"
     assert str(settings.versions_lock) == "/b/versions.lock"
+
+
+def test_settings_survive_the_way_through_an_environment(tmp_path: Path) -> None:
+    settings = Settings(
+        run_dir=tmp_path / "run",
+        model_store=tmp_path / "store",
+        site_dir=tmp_path / "site",
+        state_dir=tmp_path / "state",
+        ports=Ports(1, 2, 3, 4, 5, 6, 7),
+        site_address="detector.example",
+        edge_bind="0.0.0.0",
+        edge_hosts="detector.example",
+        max_requests=8,
+        metrics_bind="10.0.0.1",
+        metrics_token_file=tmp_path / "token",
+        json_output=True,
+        workflow_engine=False,
+    )
+    # Or a setting that was added since would be forgotten here.
+    assert all(
+        getattr(settings, field.name) != getattr(Settings(), field.name)
+        for field in fields(Settings)
+    )
+    for one in (settings, Settings()):
+        assert Settings.from_environment(one.as_environment({})) == one
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "10001"])
+def test_a_senseless_limit_is_refused(text: str) -> None:
+    with pytest.raises(OpsError, match=r"^MAX_REQUESTS=.* give a number from 1 to 10000"):
+        Settings.from_environment({"MAX_REQUESTS": text})
