@@ -7,7 +7,9 @@ that judges wrongly. Its refusals are those that a real one was seen to give.
 from __future__ import annotations
 
 import json
+import re
 import threading
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,7 +40,9 @@ class FakeTorchServe:
 
     Attributes:
         store: the model store.
+        workflow_store: folder of the workflow's archive.
         token: what it wants to see.
+        workflow_registered: whether the workflow is.
         models: registered name -> version -> what is held.
         defaults: registered name -> default version.
         broken: archives whose workers do not start.
@@ -48,6 +52,8 @@ class FakeTorchServe:
     """
 
     store: Path
+    workflow_store: Path = Path()
+    workflow_registered: bool = False
     token: str = "secret"
     models: dict[str, dict[str, Held]] = field(default_factory=dict)
     defaults: dict[str, str] = field(default_factory=dict)
@@ -57,7 +63,8 @@ class FakeTorchServe:
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     def start_serving(self, versions: dict[str, str], *, alone: bool = True) -> None:
-        """Hold the workflow's nodes, and the models on their own too."""
+        """Hold the workflow with its nodes, and the models on their own too."""
+        self.workflow_registered = True
         for model, version in versions.items():
             file = archive.model_file(model, version)
             for name in [f"{WORKFLOW}__{model}", *([model] if alone else [])]:
@@ -81,11 +88,43 @@ class FakeTorchServe:
             return self._workflow(body)
         if parts[0] == "predictions":
             return self._predict(parts[1], parts[2] if len(parts) > 2 else None, body)
-        if path == "/models" and method == "POST":
-            return self._register(query)
-        if path == "/workflows":
-            return 200, {"workflows": [{"workflowName": WORKFLOW, "workflowUrl": "x"}]}
+        if path == "/models":
+            names = [{"modelName": name, "modelUrl": "x"} for name in self.models]
+            return self._register(query) if method == "POST" else (200, {"models": names})
+        if parts[0] == "workflows":
+            return self._workflows(method, query)
         return self._model(method, parts)
+
+    def _workflows(self, method: str, query: dict[str, str]) -> Reply:
+        if method == "GET":
+            names = [WORKFLOW] if self.workflow_registered else []
+            return 200, {"workflows": [{"workflowName": name} for name in names]}
+        if method == "POST":
+            return self._register_workflow(self.workflow_store / query["url"])
+        if not self.workflow_registered:
+            return error(404, f"Workflow not found: {WORKFLOW}")
+        self.workflow_registered = False
+        nodes = [name for name in self.models if name.startswith(f"{WORKFLOW}__")]
+        for name in [name for name in nodes if len(self.models[name]) == 1]:
+            del self.models[name], self.defaults[name]
+        if any(name in self.models for name in nodes):
+            return error(500, f"Error while unregistering the workflow {WORKFLOW}.")
+        return 200, {"status": "done"}
+
+    def _register_workflow(self, war: Path) -> Reply:
+        with zipfile.ZipFile(war) as opened:
+            spec = opened.read(f"{WORKFLOW}.yaml").decode()
+        for file in re.findall(r"url: (\S+)", spec):
+            model, _, version = file.removesuffix(".mar").partition("-")
+            name = f"{WORKFLOW}__{model}"
+            if version in self.models.get(name, {}):
+                return error(500, f"Model version {version} is already registered for {name}")
+            if file in self.broken:
+                return error(500, f"Workflow Node {name} failed to register.")
+            self.models.setdefault(name, {})[version] = Held(file, 8, 5, 120)
+            self.defaults.setdefault(name, version)
+        self.workflow_registered = True
+        return 200, {"status": "registered"}
 
     def _register(self, query: dict[str, str]) -> Reply:
         file, name = query["url"], query["model_name"]
@@ -120,6 +159,8 @@ class FakeTorchServe:
             return error(403, f"Cannot remove default version for model {name}")
         else:
             del held[version]
+            if not held:
+                del self.models[name], self.defaults[name]
         return 200, {"status": "done"}
 
     def _predict(self, name: str, version: str | None, body: bytes) -> Reply:

@@ -91,6 +91,7 @@ def rig(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         ports=Ports(inference=server.port, management=server.port),
     )
     settings.run_dir.mkdir()
+    fake.workflow_store = settings.workflow_store
     said: list[str] = []
     rendered: list[dict[str, str]] = []
     # The renderer is a process of its own, tested with a real service.
