@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from detection.errors import InputError
+from handlers.counters import Metrics
 
 UPLOAD_FIELDS = ("data", "body", "image")
 """Names under which an upload may come: ours, that of a bare body, and a usual one for forms."""
@@ -21,6 +22,13 @@ class Context(Protocol):
     @property
     def system_properties(self) -> Mapping[str, Any]:
         """Facts about the worker; `model_dir` is the folder of the unpacked archive."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counters that the server's configuration declares."""
+
+    def get_request_header(self, idx: int, key: str) -> str | None:
+        """A header of the request at `idx` of the batch, or None."""
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
         """Set the HTTP status of the request at `idx` of the batch."""

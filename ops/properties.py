@@ -5,6 +5,7 @@ from pathlib import Path
 from ops.settings import LOOPBACK, ROOT, Settings
 
 BASE = ROOT / "config.properties"
+METRICS_CONFIG = Path(__file__).parent / "torchserve" / "metrics.yaml"
 
 
 def read_properties(path: Path) -> dict[str, str]:
@@ -31,6 +32,7 @@ def for_service(settings: Settings) -> dict[str, str]:
         "grpc_management_port": str(ports.grpc_management),
         "model_store": str(settings.model_store),
         "workflow_store": str(settings.model_store),
+        "metrics_config": str(METRICS_CONFIG),
     }
 
 

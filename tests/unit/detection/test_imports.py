@@ -9,7 +9,8 @@ import pytest
 
 WITHOUT_TORCH = (
     "errors", "evidence", "explain", "faces", "image", "ingest", "jpeg", "limits", "message",
-    "overlay", "quiet", "reasons", "records", "reply", "sniff", "verdict",
+    "overlay", "quiet", "reasons", "records", "reply", "sniff", "tally",
+    "verdict",
 )  # fmt: skip
 
 

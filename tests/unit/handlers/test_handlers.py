@@ -14,6 +14,7 @@ import handlers.ingest
 import handlers.model
 from detection.errors import InputError
 from detection.message import is_message, unpack
+from handlers.counters import PROBE_HEADER
 from handlers.explain import ExplainHandler
 from handlers.ingest import IngestHandler
 from handlers.model import ModelHandler
@@ -37,6 +38,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelHandler]:
 class _Context:
     def __init__(self, folder: Path) -> None:
         self.system_properties = {"model_dir": str(folder)}
+
+    @property
+    def metrics(self) -> Any:
+        raise AssertionError
+
+    def get_request_header(self, idx: int, key: str) -> str | None:
+        raise AssertionError((idx, key))
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
         raise AssertionError((code, phrase, idx))
@@ -81,6 +89,20 @@ def test_a_batch_of_good_and_bad_goes_through_the_workflow(
     assert replies[0]["faces"] == replies[3]["faces"]
     for reply in replies[1:3]:
         schema.check(reply, "error")
+    counts = context.metrics.counts
+    assert counts["deepfake_rejected_total", "unsupported_format"] == 1
+    assert counts["deepfake_rejected_total", "no_file"] == 1
+    verdict, face = replies[0]["verdict"], replies[0]["faces"][0]
+    assert counts["deepfake_verdicts_total", verdict] == 2
+    assert counts["deepfake_faces_total", face["verdict"], face["decided_by"]] == 2
+
+
+def test_a_probes_judgement_is_not_counted(context: Any) -> None:
+    explain = ExplainHandler()
+    explain.initialize(context)
+    context.headers[0] = {PROBE_HEADER: "1"}
+    explain.handle([{}, {}], context)
+    assert context.metrics.counts == {("deepfake_rejected_total", "internal_error"): 1}
 
 
 def test_a_bad_upload_is_an_error_message(ingest: IngestHandler, context: Any) -> None:

@@ -70,10 +70,12 @@ public final class WorkflowRun {
         input.setParameters(parameters);
         input.setClientExpireTS(System.currentTimeMillis() + model.getTimeOutMs());
         NodeJob job = new NodeJob(model.getName(), input);
+        long started = Meter.nodeStarted(node);
         job.reply()
                 .orTimeout(model.getTimeOutMs(), TimeUnit.MILLISECONDS)
                 .whenComplete(
                         (reply, error) -> {
+                            Meter.nodeEnded(node, started, error);
                             if (error == null) {
                                 finished(node, reply);
                             } else {
@@ -82,12 +84,14 @@ public final class WorkflowRun {
                         });
         try {
             if (!ModelManager.getInstance().addJob(job)) {
-                result.completeExceptionally(
-                        new ServiceUnavailableException(
-                                "The service is overloaded. Try again in a moment."));
+                job.reply()
+                        .completeExceptionally(
+                                new ServiceUnavailableException(
+                                        "The service is overloaded. Try again in a moment."));
             }
         } catch (ModelNotFoundException | ModelVersionNotFoundException e) {
             result.completeExceptionally(e);
+            job.reply().completeExceptionally(e);
         }
     }
 
@@ -113,7 +117,9 @@ public final class WorkflowRun {
 
     private void failed(String node, List<InputParameter> parameters, int attempt, Throwable error) {
         int attempts = dag.getNodes().get(node).getWorkflowModel().getRetryAttempts();
-        if (error instanceof TimeoutException) {
+        if (error instanceof ServiceUnavailableException) {
+            result.completeExceptionally(error);
+        } else if (error instanceof TimeoutException) {
             logger.error("Timed out while executing {} for attempt {}", node, attempt);
             result.completeExceptionally(
                     new ServiceUnavailableException(

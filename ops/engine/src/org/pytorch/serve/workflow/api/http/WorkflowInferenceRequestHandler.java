@@ -1,5 +1,6 @@
 package org.pytorch.serve.workflow.api.http;
 
+import deepfake.engine.Meter;
 import deepfake.engine.NodeReply;
 import deepfake.engine.WorkflowRun;
 import io.netty.buffer.Unpooled;
@@ -68,6 +69,7 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
         if (workflow == null) {
             throw new WorkflowNotFoundException("Workflow not found: " + segments[2]);
         }
+        long started = System.nanoTime();
         List<InputParameter> upload;
         try {
             upload = upload(request);
@@ -76,17 +78,23 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
                     ctx,
                     HttpResponseStatus.BAD_REQUEST,
                     "no_file",
-                    "The multipart form cannot be read, so the request carries no file.");
+                    "The multipart form cannot be read, so the request carries no file.",
+                    started);
             return;
         }
         new WorkflowRun(workflow.getDag(), headers(request))
                 .start(upload)
-                .whenComplete((reply, error) -> answer(ctx, reply, error));
+                .whenComplete((reply, error) -> answer(ctx, reply, error, started));
     }
 
     /** An error in the shape and with the types of the service's own (detection/errors.py). */
     private static void refuse(
-            ChannelHandlerContext ctx, HttpResponseStatus status, String type, String message) {
+            ChannelHandlerContext ctx,
+            HttpResponseStatus status,
+            String type,
+            String message,
+            long started) {
+        Meter.replied(status.code(), started);
         NettyUtils.sendJsonResponse(ctx, new ErrorResponse(status.code(), type, message), status);
     }
 
@@ -119,21 +127,25 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
         }
     }
 
-    private static void answer(ChannelHandlerContext ctx, NodeReply reply, Throwable error) {
+    private static void answer(
+            ChannelHandlerContext ctx, NodeReply reply, Throwable error, long started) {
         if (error instanceof ServiceUnavailableException) {
             refuse(
                     ctx,
                     HttpResponseStatus.SERVICE_UNAVAILABLE,
                     "service_unavailable",
-                    error.getMessage());
+                    error.getMessage(),
+                    started);
         } else if (error != null) {
             logger.error("A workflow request failed.", error);
             refuse(
                     ctx,
                     HttpResponseStatus.INTERNAL_SERVER_ERROR,
                     "internal_error",
-                    "The service failed on this request. Please try again.");
+                    "The service failed on this request. Please try again.",
+                    started);
         } else {
+            Meter.replied(reply.status(), started);
             FullHttpResponse response =
                     new DefaultFullHttpResponse(
                             HttpVersion.HTTP_1_1,
