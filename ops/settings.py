@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports. TorchServe's five are always on loopback; the edge's is the public one."""
+    """TCP ports. TorchServe's five are always on loopback; the edge's first is the public one."""
 
     edge: int = 8000
     inference: int = 8080
@@ -23,6 +23,7 @@ class Ports:
     metrics: int = 8082
     grpc_inference: int = 7070
     grpc_management: int = 7071
+    edge_metrics: int = 8083
 
     def named(self) -> dict[str, tuple[int, str]]:
         """Every port: purpose -> (number, the make variable that changes it)."""
@@ -33,6 +34,7 @@ class Ports:
             "TorchServe's metrics API": (self.metrics, "METRICS_PORT"),
             "TorchServe's gRPC inference API": (self.grpc_inference, "GRPC_INFERENCE_PORT"),
             "TorchServe's gRPC management API": (self.grpc_management, "GRPC_MANAGEMENT_PORT"),
+            "the edge's metrics": (self.edge_metrics, "EDGE_METRICS_PORT"),
         }
 
 
@@ -49,6 +51,10 @@ class Settings:
             A host name makes Caddy obtain a certificate and serve HTTPS.
         edge_bind: the address the edge listens on.
         edge_hosts: host names it answers to, separated by blanks.
+        max_requests: pictures that are judged at the same time; the edge refuses more at once (503).
+        metrics_bind: the address on which the edge shows metrics to holders of the metrics token.
+        metrics_token_file: a file with that token; without one a token is made in `run_dir`.
+        json_output: the supervising process prints JSON lines, as log collectors want them.
         workflow_engine: use our workflow engine (`ops/engine`) in place of TorchServe's own.
     """
 
@@ -59,6 +65,10 @@ class Settings:
     site_address: str = ""
     edge_bind: str = LOOPBACK
     edge_hosts: str = "127.0.0.1 localhost [::1]"
+    max_requests: int = 32
+    metrics_bind: str = LOOPBACK
+    metrics_token_file: Path | None = None
+    json_output: bool = False
     workflow_engine: bool = True
 
     @classmethod
@@ -66,7 +76,7 @@ class Settings:
         """Read the settings that `make` passes on as environment variables.
 
         Raises:
-            OpsError: a port is not a number from 1 to 65535.
+            OpsError: a port is not a number from 1 to 65535, or another number makes no sense.
         """
         defaults = cls()
         ports = Ports(
@@ -79,9 +89,11 @@ class Settings:
                     ("metrics", "METRICS_PORT"),
                     ("grpc_inference", "GRPC_INFERENCE_PORT"),
                     ("grpc_management", "GRPC_MANAGEMENT_PORT"),
+                    ("edge_metrics", "EDGE_METRICS_PORT"),
                 )
             }
         )
+        token_file = environment.get("METRICS_TOKEN_FILE")
         return cls(
             run_dir=Path(environment.get("RUN_DIR") or defaults.run_dir).absolute(),
             model_store=Path(environment.get("MODEL_STORE") or defaults.model_store).absolute(),
@@ -90,6 +102,10 @@ class Settings:
             site_address=environment.get("SITE_ADDRESS", ""),
             edge_bind=environment.get("EDGE_BIND") or defaults.edge_bind,
             edge_hosts=environment.get("EDGE_HOSTS") or defaults.edge_hosts,
+            max_requests=_number(environment, "MAX_REQUESTS", defaults.max_requests, 10_000),
+            metrics_bind=environment.get("EDGE_METRICS_BIND") or defaults.metrics_bind,
+            metrics_token_file=Path(token_file).absolute() if token_file else None,
+            json_output=environment.get("LOG_FORMAT") == "json",
             workflow_engine=environment.get("WORKFLOW_ENGINE", "own") != "torchserve",
         )
 
@@ -123,9 +139,15 @@ class Settings:
 
 
 def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
+    return _number(environment, variable, default, 65535, "a port")
+
+
+def _number(
+    environment: Mapping[str, str], variable: str, default: int, most: int, what: str = "a number"
+) -> int:
     text = environment.get(variable, "")
     if not text:
         return default
-    if not (text.isdecimal() and 0 < int(text) < 65536):
-        raise OpsError(f"{variable}={text} is not a port: give a number from 1 to 65535.")
+    if not (text.isdecimal() and 0 < int(text) <= most):
+        raise OpsError(f"{variable}={text} is not {what}: give a number from 1 to {most}.")
     return int(text)

@@ -2,13 +2,16 @@
 
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.settings import Settings
 
 KEY_FILE = "key_file.json"
 INFERENCE_TOKEN_FILE = "inference.token"  # noqa: S105 - the name of a file
+_METRICS_TOKEN_FILE = "metrics.token"  # noqa: S105 - the name of a file
 
 
 @dataclass(frozen=True, repr=False)  # no repr: a token must not end up in a log
@@ -41,10 +44,33 @@ def write_inference_token(run_dir: Path, tokens: Tokens) -> Path:
     The edge reads it with each request; it is replaced in one step, never seen half written.
     """
     path = run_dir / INFERENCE_TOKEN_FILE
+    _write_private(path, tokens.inference)
+    return path
+
+
+def metrics_token_file(settings: Settings) -> Path:
+    """The file with the token that the edge wants of whoever reads metrics."""
+    return settings.metrics_token_file or settings.run_dir / _METRICS_TOKEN_FILE
+
+
+def ensure_metrics_token(settings: Settings) -> None:
+    """Make a token for metrics, where there is none; it outlives the service.
+
+    Raises:
+        OpsError: the file that the operator named is not there, or it is empty.
+    """
+    path = metrics_token_file(settings)
+    if path.is_file() and path.read_text().strip():
+        return
+    if settings.metrics_token_file is not None:
+        raise OpsError(f"METRICS_TOKEN_FILE={path} holds no token: put one in, or leave it out.")
+    _write_private(path, secrets.token_urlsafe(32))
+
+
+def _write_private(path: Path, text: str) -> None:
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(tokens.inference)
+        file.write(text)
     temporary.replace(path)
-    return path

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +23,7 @@ import requests
 from detection.limits import MAX_UPLOAD_BYTES
 from ops.edge import CADDYFILE, caddy_program, environment, start_edge
 from ops.ports import free_ports, is_free
+from ops.readiness import write_ready_until
 from ops.settings import Ports, Settings
 from ops.tokens import Tokens, write_inference_token
 from tests.support import schema
@@ -25,7 +32,11 @@ from tests.support import schema
 class Mirror(BaseHTTPRequestHandler):
     """Answers with what arrived."""
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
+        time.sleep(float(self.headers.get("X-Slow", "0")))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         seen = {"path": self.path, "bytes": len(body), "headers": dict(self.headers)}
         answer = json.dumps(seen).encode()
@@ -51,31 +62,41 @@ def upstream() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
+@contextmanager
+def running_edge(settings: Settings) -> Iterator[Settings]:
+    """The edge, from the moment it listens."""
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    child = start_edge(settings)
+    try:
+        deadline = time.monotonic() + 60
+        while is_free(settings.ports.edge):
+            assert child.exit_status() is None, child.last_words()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield settings
+    finally:
+        child.stop()
+
+
+def new_settings(folder: Path, upstream: int) -> Settings:
+    edge, metrics = free_ports(2)
+    ports = replace(Ports(), edge=edge, inference=upstream, edge_metrics=metrics, metrics=upstream)
+    return Settings(run_dir=folder / "run", site_dir=folder / "site", ports=ports, max_requests=4)
+
+
 @pytest.fixture(scope="module")
 def edge(
     upstream: ThreadingHTTPServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    folder = tmp_path_factory.mktemp("edge")
-    port, *_ = free_ports(1)
-    settings = Settings(
-        run_dir=folder / "run",
-        site_dir=folder / "site",
-        ports=replace(Ports(), edge=port, inference=upstream.server_port),
-    )
-    settings.log_dir.mkdir(parents=True)
+    settings = new_settings(tmp_path_factory.mktemp("edge"), upstream.server_port)
+    settings.run_dir.mkdir()
     settings.site_dir.mkdir()
     (settings.site_dir / "index.html").write_text("<h1>page</h1>")
     (settings.site_dir / ".secret").write_text("hidden")
     (settings.site_dir / "folder").mkdir()
     write_inference_token(settings.run_dir, Tokens("m", "first"))
-    child = start_edge(settings)
-    deadline = time.monotonic() + 30
-    while is_free(port):
-        assert child.exit_status() is None, (settings.log_dir / "caddy.log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield settings
-    child.stop()
+    with running_edge(settings):
+        yield settings
 
 
 def post(edge: Settings, **request: object) -> requests.Response:
@@ -140,21 +161,169 @@ def test_nothing_else_is_there(edge: Settings, path: str) -> None:
 
 
 def test_without_an_upstream_the_service_is_unavailable(tmp_path: Path) -> None:
-    edge_port, nobody = free_ports(2)
-    ports = replace(Ports(), edge=edge_port, inference=nobody)
-    settings = Settings(run_dir=tmp_path, site_dir=tmp_path, ports=ports)
-    settings.log_dir.mkdir()
-    write_inference_token(tmp_path, Tokens("m", "i"))
-    child = start_edge(settings)
-    try:
-        while is_free(edge_port):
-            time.sleep(0.05)
+    (nobody,) = free_ports(1)
+    settings = new_settings(tmp_path, nobody)
+    settings.run_dir.mkdir()
+    write_inference_token(settings.run_dir, Tokens("m", "i"))
+    with running_edge(settings):
         response = post(settings, data=b"x")
-    finally:
-        child.stop()
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
     schema.check(response.json(), "error")
+
+
+def test_an_edge_that_was_killed_starts_again(
+    tmp_path: Path, upstream: ThreadingHTTPServer
+) -> None:
+    settings = new_settings(tmp_path, upstream.server_port)
+    settings.log_dir.mkdir(parents=True)
+    write_inference_token(settings.run_dir, Tokens("m", "i"))
+    child = start_edge(settings)
+    while is_free(settings.ports.edge):
+        assert child.exit_status() is None, child.last_words()
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.stop()
+    assert (settings.run_dir / "uploads.sock").exists()
+    with running_edge(settings):
+        assert post(settings, data=b"x").status_code == 200
+
+
+def test_more_than_can_be_judged_is_refused_at_once(edge: Settings) -> None:
+    with ThreadPoolExecutor(edge.max_requests) as pool:
+        slow = [
+            pool.submit(post, edge, data=b"x", headers={"X-Slow": "3"})
+            for _ in range(edge.max_requests)
+        ]
+        time.sleep(1)
+        refused = post(edge, data=bytes(10**6))
+        assert not any(one.done() for one in slow)
+        assert [one.result().status_code for one in slow] == [200] * edge.max_requests
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    schema.check(refused.json(), "error")
+    assert post(edge, data=b"x").status_code == 200
+
+
+def slow_upload(edge: Settings) -> socket.socket:
+    """A client that has sent only the beginning of a picture."""
+    client = socket.create_connection(("127.0.0.1", edge.ports.edge), timeout=30)
+    head = "POST /api/detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"
+    client.sendall(head.encode())
+    return client
+
+
+def test_slow_clients_keep_nobody_from_being_judged(edge: Settings) -> None:
+    # More than may be judged at once; they hold places for uploads only.
+    clients = [slow_upload(edge) for _ in range(2 * edge.max_requests - 1)]
+    try:
+        time.sleep(0.5)
+        assert post(edge, data=b"x").status_code == 200
+        clients.append(slow_upload(edge))
+        time.sleep(0.5)
+        refused = post(edge, data=bytes(10**6))
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+    finally:
+        for client in clients:
+            client.close()
+    deadline = time.monotonic() + 30
+    while post(edge, data=b"x").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_chunked_body_is_cut_off_at_the_limit(edge: Settings) -> None:
+    def body() -> Iterator[bytes]:
+        for _ in range(MAX_UPLOAD_BYTES // 2**20 + 2):
+            yield bytes(2**20)
+
+    response = post(edge, data=body())
+    assert response.status_code == 413
+    schema.check(response.json(), "error")
+    assert post(edge, data=iter([b"pic", b"ture"])).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_checks_are_read_only_and_ask_for_no_name(edge: Settings, path: str) -> None:
+    write_ready_until(edge.run_dir, time.time() + 60)
+    response = requests.get(edge.page_url + path, headers={"Host": "10.0.0.7"}, timeout=30)
+    assert response.status_code == 200
+    assert response.json()["status"] in {"alive", "ready"}
+    assert response.headers["Cache-Control"] == "no-store"
+    for method in ("POST", "PUT", "DELETE"):
+        assert requests.request(method, edge.page_url + path, timeout=30).status_code == 405
+    assert requests.get(f"{edge.page_url}{path}/x", timeout=30).status_code == 404
+
+
+@pytest.mark.parametrize("content", ["0", "1", "", "never", "-5"])
+def test_without_a_recent_judgement_the_service_is_not_ready(edge: Settings, content: str) -> None:
+    (edge.run_dir / "ready").write_text(content)
+    response = requests.get(edge.page_url + "/readyz", timeout=30)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    schema.check(response.json(), "error")
+    assert requests.get(edge.page_url + "/healthz", timeout=30).status_code == 200
+
+
+def test_metrics_want_their_token(edge: Settings) -> None:
+    token = (edge.run_dir / "metrics.token").read_text()
+    assert stat.S_IMODE((edge.run_dir / "metrics.token").stat().st_mode) == 0o600
+    base = f"http://127.0.0.1:{edge.ports.edge_metrics}"
+    for path in ("/metrics", "/metrics/edge", "/models", "/"):
+        for header in (None, "Bearer wrong", "Bearer ", token, f"Basic {token}", "Bearer first"):
+            headers = {"Authorization": header} if header else {}
+            assert requests.get(base + path, headers=headers, timeout=30).status_code == 401
+    with_token = {"Authorization": f"Bearer {token}"}
+    nodes = requests.get(base + "/metrics", headers=with_token, timeout=30).json()
+    assert nodes["path"] == "/metrics"
+    assert "Authorization" not in nodes["headers"]
+    own = requests.get(base + "/metrics/edge", headers=with_token, timeout=30).text
+    assert "caddy_http_requests_total" in own
+    for path in ("/models", "/", "/metrics/x"):
+        assert requests.get(base + path, headers=with_token, timeout=30).status_code == 404
+    assert requests.post(base + "/metrics", headers=with_token, timeout=30).status_code == 405
+
+
+def test_the_access_log_names_nobody(edge: Settings) -> None:
+    headers = {
+        "Cookie": "private-cookie",
+        "User-Agent": "private-agent",
+        "Authorization": "private-a",
+    }
+    post(edge, files={"data": ("private-name.jpg", b"private-bytes")}, headers=headers)
+    requests.get(edge.page_url + "/?q=private-query", headers=headers, timeout=30)
+    requests.get(edge.page_url + "/healthz", timeout=30)
+    time.sleep(0.5)
+    lines = (edge.log_dir / "access.log").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    uris = {entry["request"]["uri"] for entry in entries}
+    assert {"/api/detect", "/"} <= uris
+    assert not uris & {"/healthz", "/readyz"}
+    assert {entry["request"]["remote_ip"] for entry in entries} == {"127.0.0.0"}
+    assert all("private" not in line for line in lines)
+    assert all("Bearer" not in line for line in lines)
+
+
+def test_https_with_the_same_file(tmp_path: Path, upstream: ThreadingHTTPServer) -> None:
+    settings = new_settings(tmp_path, upstream.server_port)
+    address = f"https://localhost:{settings.ports.edge}"
+    settings = replace(settings, site_address=address, edge_hosts="localhost")
+    settings.run_dir.mkdir()
+    settings.site_dir.mkdir()
+    (settings.site_dir / "index.html").write_text("<h1>page</h1>")
+    write_inference_token(settings.run_dir, Tokens("m", "first"))
+    with running_edge(settings):
+        authority = settings.run_dir / "caddy/caddy/pki/authorities/local/root.crt"
+        deadline = time.monotonic() + 60
+        while not list(settings.run_dir.glob("caddy/caddy/certificates/**/localhost.crt")):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(1)  # it is written a moment before it is served
+        page = requests.get(address, verify=str(authority), timeout=30)
+        assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+        reply = requests.post(f"{address}/api/detect", data=b"x", verify=str(authority), timeout=30)
+        assert reply.json()["headers"]["Authorization"] == "Bearer first"
 
 
 def test_a_host_name_alone_turns_https_on(tmp_path: Path) -> None:
@@ -170,8 +339,10 @@ def test_a_host_name_alone_turns_https_on(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    (server,) = json.loads(adapted.stdout)["apps"]["http"]["servers"].values()
-    assert server["listen"] == ["0.0.0.0:443"]
+    servers = json.loads(adapted.stdout)["apps"]["http"]["servers"].values()
+    listening = {tuple(server["listen"]) for server in servers}
+    assert listening == {("0.0.0.0:443",), ("127.0.0.1:8083",), ("unix/uploads.sock|0600",)}
+    (server,) = (one for one in servers if one["listen"] == ["0.0.0.0:443"])
     assert "automatic_https" not in server  # not switched off
     text = json.dumps(server)
     assert '"host": ["detector.example"]' in text

@@ -1,0 +1,32 @@
+"""Whether the service is ready: until when its last judgement of a picture counts.
+
+A file holds that time, in seconds since the epoch; the edge reads it with each `GET /readyz`. So
+nobody makes the service work by asking, and a probe that has died cannot leave it ready for ever.
+"""
+
+import time
+from pathlib import Path
+
+READY_FILE = "ready"
+
+
+def prepare_readiness(run_dir: Path) -> None:
+    """Make the file where there is none; it says: not ready."""
+    if not (run_dir / READY_FILE).is_file():
+        write_ready_until(run_dir, 0)
+
+
+def write_ready_until(run_dir: Path, moment: float) -> None:
+    """Count as ready until `moment`, in seconds since the epoch; replaced in one step."""
+    path = run_dir / READY_FILE
+    new = path.with_suffix(".new")
+    new.write_text(str(int(moment)))
+    new.replace(path)
+
+
+def is_ready(run_dir: Path) -> bool:
+    """Whether the service counts as ready now."""
+    try:
+        return int((run_dir / READY_FILE).read_text()) > time.time()
+    except (OSError, ValueError):
+        return False
