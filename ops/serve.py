@@ -19,7 +19,9 @@ from ops.client import EdgeClient, InferenceClient, ManagementClient
 from ops.deploy import deploy_models, deploy_workflow
 from ops.edge import start_edge
 from ops.errors import OpsError
+from ops.logs import json_line
 from ops.ports import require_free
+from ops.probe import Watch
 from ops.processes import Child
 from ops.reference import reference_picture
 from ops.server import TorchServe
@@ -46,6 +48,7 @@ class Service:
         self._torchserve: TorchServe | None = None
         self._edge: Child | None = None
         self._tokens: Tokens | None = None
+        self._watch = Watch(settings)
 
     def start(self) -> None:
         """Start everything and wait until a picture has been judged.
@@ -65,6 +68,7 @@ class Service:
         self._edge = start_edge(self.settings)
         self._remember()
         self._wait_for_judgement()
+        self._watch.ensure()
         self._remember(ready=True)
 
     def start_models(self) -> None:
@@ -82,10 +86,12 @@ class Service:
         """
         while True:
             self._check()
+            self._watch.ensure()
             time.sleep(0.5)
 
     def stop(self) -> None:
         """End what was started, the edge first, so that no request meets a half-stopped server."""
+        self._watch.stop()
         if self._edge is not None:
             self._edge.stop()
         if self._torchserve is not None:
@@ -224,35 +230,42 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
+def _say_json(text: str) -> None:
+    level = "ERROR" if text.startswith("error: ") else "INFO"
+    _say(json_line(level, "deepfake.serve", text.removeprefix("error: ").strip()))
+
+
 def main() -> int:
     """Entry point: serve until told to stop. Exit status 1 where the service failed."""
     for sign in _SIGNALS:
         signal.signal(sign, _raise_stop)
     _watch_terminal()
     begin = time.monotonic()
-    status = 0
+    status, say = 0, _say
     service: Service | None = None
     try:
-        service = Service(Settings.from_environment(), _say)
+        settings = Settings.from_environment()
+        say = _say_json if settings.json_output else _say
+        service = Service(settings, say)
         service.start()
-        _say(
+        say(
             f"\nReady after {time.monotonic() - begin:.0f} seconds: "
             f"{service.settings.page_url}\nCtrl-C stops it."
         )
         service.start_models()
-        _say("Both models also answer on their own, at TorchServe's own port.")
+        say("Both models also answer on their own, at TorchServe's own port.")
         service.supervise()
     except OpsError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         status = 1
     except StopRequestedError:
-        _say("\nStopping ...")
+        say("\nStopping ...")
     finally:
         _ignore_signals()
         if service is not None:
             service.stop()
     if status == 0:
-        _say("Stopped.")
+        say("Stopped.")
     return status
 
 

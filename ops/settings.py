@@ -51,7 +51,7 @@ class Settings:
             A host name makes Caddy obtain a certificate and serve HTTPS.
         edge_bind: the address the edge listens on.
         edge_hosts: host names it answers to, separated by blanks.
-        max_requests: pictures that are judged at the same time; the edge refuses more at once (503).
+        max_requests: pictures judged at the same time; the edge refuses more at once (503).
         metrics_bind: the address on which the edge shows metrics to holders of the metrics token.
         metrics_token_file: a file with that token; without one a token is made in `run_dir`.
         json_output: the supervising process prints JSON lines, as log collectors want them.
@@ -108,6 +108,25 @@ class Settings:
             json_output=environment.get("LOG_FORMAT") == "json",
             workflow_engine=environment.get("WORKFLOW_ENGINE", "own") != "torchserve",
         )
+
+    def as_environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """The environment in which `from_environment` gives these settings."""
+        numbers = {variable: str(number) for number, variable in self.ports.named().values()}
+        return {
+            **base,
+            **numbers,
+            "RUN_DIR": str(self.run_dir),
+            "MODEL_STORE": str(self.model_store),
+            "SITE_DIR": str(self.site_dir),
+            "SITE_ADDRESS": self.site_address,
+            "EDGE_BIND": self.edge_bind,
+            "EDGE_HOSTS": self.edge_hosts,
+            "MAX_REQUESTS": str(self.max_requests),
+            "EDGE_METRICS_BIND": self.metrics_bind,
+            "METRICS_TOKEN_FILE": str(self.metrics_token_file or ""),
+            "LOG_FORMAT": "json" if self.json_output else "",
+            "WORKFLOW_ENGINE": "own" if self.workflow_engine else "torchserve",
+        }
 
     @property
     def log_dir(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -146,29 +145,13 @@ def new_settings(store: Path, folder: Path) -> Settings:
         run_dir=folder / "run",
         model_store=store,
         site_dir=folder / "site",
-        ports=Ports(*free_ports(6)),
+        ports=Ports(*free_ports(7)),
     )
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment in which `python -m ops.serve` has these settings."""
-    ports = settings.ports
-    return {
-        **os.environ,
-        "PORT": str(ports.edge),
-        "INFERENCE_PORT": str(ports.inference),
-        "MANAGEMENT_PORT": str(ports.management),
-        "METRICS_PORT": str(ports.metrics),
-        "GRPC_INFERENCE_PORT": str(ports.grpc_inference),
-        "GRPC_MANAGEMENT_PORT": str(ports.grpc_management),
-        "RUN_DIR": str(settings.run_dir),
-        "MODEL_STORE": str(settings.model_store),
-        "SITE_DIR": str(settings.site_dir),
-        "SITE_ADDRESS": "",
-        "EDGE_BIND": "",
-        "EDGE_HOSTS": "",
-        "WORKFLOW_ENGINE": "own" if settings.workflow_engine else "torchserve",
-    }
+    return settings.as_environment()
 
 
 def start(settings: Settings) -> RunningService:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ops.errors import OpsError
-from ops.settings import Settings
+from ops.settings import Ports, Settings
 
 
 def test_defaults_are_loopback_and_the_documented_ports() -> None:
@@ -49,3 +51,28 @@ def test_the_page_of_a_public_site(address: str, url: str) -> None:
 
 def test_torchserves_engine_can_be_chosen() -> None:
     assert not Settings.from_environment({"WORKFLOW_ENGINE": "torchserve"}).workflow_engine
+
+
+def test_settings_survive_the_way_through_an_environment(tmp_path: Path) -> None:
+    settings = Settings(
+        run_dir=tmp_path / "run",
+        model_store=tmp_path / "store",
+        site_dir=tmp_path / "site",
+        ports=Ports(1, 2, 3, 4, 5, 6, 7),
+        site_address="detector.example",
+        edge_bind="0.0.0.0",
+        edge_hosts="detector.example",
+        max_requests=8,
+        metrics_bind="10.0.0.1",
+        metrics_token_file=tmp_path / "token",
+        json_output=True,
+        workflow_engine=False,
+    )
+    for one in (settings, Settings()):
+        assert Settings.from_environment(one.as_environment({})) == one
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "10001"])
+def test_a_senseless_limit_is_refused(text: str) -> None:
+    with pytest.raises(OpsError, match=r"^MAX_REQUESTS=.* give a number from 1 to 10000"):
+        Settings.from_environment({"MAX_REQUESTS": text})
