@@ -12,12 +12,19 @@ MANAGEMENT_PORT ?= 8081
 METRICS_PORT ?= 8082
 GRPC_INFERENCE_PORT ?= 7070
 GRPC_MANAGEMENT_PORT ?= 7071
+EDGE_METRICS_PORT ?= 8083
 # For production: a host name (HTTPS by itself), the address to listen on, the names to answer to.
 SITE_ADDRESS ?=
 EDGE_BIND ?=
 EDGE_HOSTS ?=
+# Pictures that are judged at the same time; the edge refuses more at once (503, Retry-After).
+MAX_REQUESTS ?=
+# Who may read metrics: the address they are shown on, and a file with the token to show.
+EDGE_METRICS_BIND ?=
+METRICS_TOKEN_FILE ?=
 export PORT INFERENCE_PORT MANAGEMENT_PORT METRICS_PORT GRPC_INFERENCE_PORT GRPC_MANAGEMENT_PORT
-export SITE_ADDRESS EDGE_BIND EDGE_HOSTS
+export EDGE_METRICS_PORT EDGE_METRICS_BIND METRICS_TOKEN_FILE
+export SITE_ADDRESS EDGE_BIND EDGE_HOSTS MAX_REQUESTS
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -53,6 +60,10 @@ stop: env ## end the service, however it was left
 .PHONY: status
 status: env ## say what runs; exit status 0 if it serves
 	@$(PY) -m ops.status
+
+.PHONY: probe
+probe: env ## let the service judge a picture of its own; exit status 0 if it does
+	@$(PY) -m ops.probe
 
 .PHONY: logs
 logs: ## show the last lines of the logs and follow them

@@ -27,6 +27,7 @@ class JsonFormatter(logging.Formatter):
 
 def log_to(file: Path) -> None:
     """Send everything that this process logs to `file`; two files of 1 MB at most."""
+    logging.raiseExceptions = False  # a full disk is no reason to end
     handler = RotatingFileHandler(file, maxBytes=_MOST_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

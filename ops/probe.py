@@ -6,6 +6,7 @@ The service's counters leave these judgements out.
 """
 
 import argparse
+import contextlib
 import logging
 import sys
 import time
@@ -113,13 +114,14 @@ class Watch:
         ended = self._child is None or self._child.exit_status() is not None
         if ended and time.monotonic() - self._started > _RESTART_SECONDS:
             self._started = time.monotonic()
-            self._child = Child.start(
-                "The probe",
-                [sys.executable, "-m", "ops.probe", "--watch"],
-                cwd=ROOT,
-                environment=self._settings.as_environment(),
-                log=self._settings.log_dir / "probe-console.log",
-            )
+            with contextlib.suppress(OpsError, OSError):  # tried again later
+                self._child = Child.start(
+                    "The probe",
+                    [sys.executable, "-m", "ops.probe", "--watch"],
+                    cwd=ROOT,
+                    environment=self._settings.as_environment(),
+                    log=self._settings.log_dir / "probe-console.log",
+                )
 
     def stop(self) -> None:
         """Count as not ready from now on, and end the process."""

@@ -4,10 +4,12 @@ A file holds that time, in seconds since the epoch; the edge reads it with each 
 nobody makes the service work by asking, and a probe that has died cannot leave it ready for ever.
 """
 
+import os
 import time
 from pathlib import Path
 
 READY_FILE = "ready"
+_DIGITS = 10
 
 
 def prepare_readiness(run_dir: Path) -> None:
@@ -17,11 +19,15 @@ def prepare_readiness(run_dir: Path) -> None:
 
 
 def write_ready_until(run_dir: Path, moment: float) -> None:
-    """Count as ready until `moment`, in seconds since the epoch; replaced in one step."""
-    path = run_dir / READY_FILE
-    new = path.with_suffix(".new")
-    new.write_text(str(int(moment)))
-    new.replace(path)
+    """Count as ready until `moment`, in seconds since the epoch.
+
+    The digits are written over the old ones, in one call: that works on a full disk too.
+    """
+    descriptor = os.open(run_dir / READY_FILE, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, f"{int(moment):0{_DIGITS}}".encode(), 0)
+    finally:
+        os.close(descriptor)
 
 
 def is_ready(run_dir: Path) -> bool:

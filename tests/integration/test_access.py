@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
+import json
+import os
 import socket
 import stat
+import subprocess
+import sys
 
+import grpc
 import psutil
 import pytest
 import requests
 
-from ops.tokens import INFERENCE_TOKEN_FILE, KEY_FILE
+from ops.settings import ROOT
+from ops.tokens import INFERENCE_TOKEN_FILE, KEY_FILE, metrics_token_file
 from tests.support import pictures, schema
-from tests.support.service import RunningService
+from tests.support.knocking import GRPC, HIDDEN, METHODS, TORCHSERVE, Call
+from tests.support.service import RunningService, environment, family
 
 pytestmark = pytest.mark.integration
 
-# What an attacker would try: TorchServe's addresses, files beside the page, ways around the edge.
-HIDDEN = [
-    "/ping",
-    "/models",
-    "/models/deepfake__cnn",
-    "/workflows",
-    "/workflows/deepfake",
-    "/predictions/cnn",
-    "/predictions/deepfake__cnn",
-    "/explanations/cnn",
-    "/wfpredict/deepfake",
-    "/metrics",
-    "/token?type=inference",
-    "/v2/models/cnn/infer",
-    "/api",
-    "/api/",
-    "/api/detect/",
-    "/api/detect/models",
-    "/api/detect/../../models",
-    "/api/detect/..%2f..%2fmodels",
-    "/api/detect%2f..%2fmodels",
-    "/api/..;/models",
-    "//models",
-    "/../run/key_file.json",
-    "/%2e%2e/run/key_file.json",
-    "/..%5crun%5ckey_file.json",
-    "/key_file.json",
-    "/.hidden",
-    "/Caddyfile",
-    "/config/",
-]
 FROM_TORCHSERVE = (
     "modelName",
     "workflowName",
@@ -69,10 +46,42 @@ def send(service: RunningService, method: str, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("path", HIDDEN)
 def test_nothing_else_is_reachable_through_the_edge(service: RunningService, path: str) -> None:
-    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
+    for method in METHODS:
         status, body = send(service, method, path)
         assert 400 <= status < 500, (method, status)
         assert not any(mark in body for mark in FROM_TORCHSERVE)
+
+
+def test_what_is_reachable_through_the_edge(service: RunningService) -> None:
+    # The page's files, POST /api/detect and two health checks: the whole list.
+    files = {
+        "/" + file.relative_to(service.settings.site_dir).as_posix()
+        for file in service.settings.site_dir.rglob("*")
+        if file.is_file() and not file.name.startswith(".")
+    }
+    for path in ("/", "/healthz", "/readyz", *files):
+        status, _ = send(service, "GET", path)
+        # A folder's index is served under the folder's own address.
+        assert status == 200 or (status == 308 and path.endswith("/index.html")), path
+        assert send(service, "POST", path)[0] == 405
+    picture = pictures.jpeg()
+    assert requests.post(service.detect_url, data=picture, timeout=60).status_code == 200
+    assert requests.post(service.url, data=picture, timeout=60).status_code == 405
+
+
+def test_the_service_tells_that_it_is_ready(service: RunningService) -> None:
+    assert requests.get(service.url + "/healthz", timeout=30).json() == {"status": "alive"}
+    assert requests.get(service.url + "/readyz", timeout=30).json() == {"status": "ready"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.probe"],
+        cwd=ROOT,
+        env=environment(service.settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "The reference picture was judged.\n"), done.stderr
 
 
 def test_the_page_is_there(service: RunningService) -> None:
@@ -112,32 +121,78 @@ def test_security_headers_on_every_answer(service: RunningService, path: str) ->
     assert "Access-Control-Allow-Origin" not in headers
 
 
-@pytest.mark.parametrize(
-    ("api", "method", "path"),
-    [
-        ("inference", "GET", "/ping"),
-        ("inference", "POST", "/predictions/cnn"),
-        ("inference", "POST", "/wfpredict/deepfake"),
-        ("management", "GET", "/models"),
-        ("management", "POST", "/models?url=cnn-1.0.mar"),
-        ("management", "DELETE", "/models/cnn"),
-        ("management", "GET", "/workflows"),
-        ("management", "DELETE", "/workflows/deepfake"),
-    ],
-)
+@pytest.mark.parametrize(("api", "method", "path"), TORCHSERVE)
 def test_torchserve_wants_a_token(
     service: RunningService, api: str, method: str, path: str
 ) -> None:
+    before = sorted(service.workers().items())
     base = {
         "inference": service.settings.inference_url,
         "management": service.settings.management_url,
     }[api]
-    other = service.tokens.management if api == "inference" else service.tokens.inference
-    for token in (None, "wrong", other):
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+    tokens = service.tokens
+    other = tokens.management if api == "inference" else tokens.inference
+    metrics = metrics_token_file(service.settings).read_text()
+    for header in (
+        None,
+        "wrong",
+        f"Bearer {other}",
+        f"Bearer {metrics}",
+        other,
+        "Bearer ",
+        "Bearer",
+    ):
+        headers = {"Authorization": header} if header else {}
         response = requests.request(method, base + path, headers=headers, timeout=30)
-        assert response.status_code in {400, 401, 403}, (token, response.text)
-    assert "deepfake" in service.management.workflows()
+        assert response.status_code in {400, 401, 403}, (header, response.text)
+        assert "verdict" not in response.text
+        assert not any(token in response.text for token in (tokens.management, tokens.inference))
+    assert sorted(service.workers().items()) == before
+
+
+def knock(port: int, call: Call, metadata: list[tuple[str, str]] | None) -> None:
+    """Make a gRPC call, and read what it answers."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        if call.streams:
+            list(channel.unary_stream(call.method)(call.request, timeout=30, metadata=metadata))
+        else:
+            channel.unary_unary(call.method)(call.request, timeout=30, metadata=metadata)
+
+
+@pytest.mark.parametrize("call", GRPC, ids=lambda call: f"{call.api}:{call.method}")
+def test_torchserves_grpc_ports_want_a_token(service: RunningService, call: Call) -> None:
+    tokens, ports = service.tokens, service.settings.ports
+    port = ports.grpc_inference if call.api == "inference" else ports.grpc_management
+    other = tokens.management if call.api == "inference" else tokens.inference
+    before = sorted(service.workers().items())
+    for header in (None, "Bearer wrong", f"Bearer {other}", "Bearer "):
+        metadata = [("authorization", header)] if header else None
+        with pytest.raises(grpc.RpcError) as refused:
+            knock(port, call, metadata)
+        # "Unimplemented": the port does not know the service at all.
+        allowed = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED}
+        assert refused.value.code() in allowed, header
+    assert sorted(service.workers().items()) == before
+
+
+def test_the_grpc_ports_take_the_right_token(service: RunningService) -> None:
+    # Or the test above would show nothing.
+    metadata = [("authorization", f"Bearer {service.tokens.inference}")]
+    with grpc.insecure_channel(f"127.0.0.1:{service.settings.ports.grpc_inference}") as channel:
+        ping = channel.unary_unary("/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping")
+        assert b"Healthy" in ping(b"", timeout=30, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "path", ["/models", "/ping", "/predictions/cnn", "/wfpredict/deepfake", "/"]
+)
+def test_torchserves_metrics_port_shows_metrics_only(service: RunningService, path: str) -> None:
+    # TorchServe knows no token there, so nothing else may be behind it.
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        response = requests.request(
+            method, service.settings.metrics_url + path, data=pictures.jpeg(), timeout=30
+        )
+        assert response.status_code in {404, 405}
 
 
 def test_torchserve_listens_on_loopback_only(service: RunningService) -> None:
@@ -171,14 +226,59 @@ def test_remote_archives_are_not_loaded(service: RunningService) -> None:
 
 def test_tokens_are_private(service: RunningService) -> None:
     run_dir = service.settings.run_dir
-    for name in (KEY_FILE, INFERENCE_TOKEN_FILE):
+    assert stat.S_IMODE(run_dir.stat().st_mode) == 0o700
+    for name in (KEY_FILE, INFERENCE_TOKEN_FILE, metrics_token_file(service.settings).name):
         assert stat.S_IMODE((run_dir / name).stat().st_mode) == 0o600
+        assert (run_dir / name).stat().st_uid == os.getuid()
+    # Whatever makes the services talk: a judgement, an error, a refused token, a strange address.
     requests.post(service.detect_url, data=pictures.jpeg(), timeout=60)
+    requests.post(service.detect_url, data=b"x", timeout=60)
+    requests.get(service.settings.inference_url + "/ping", timeout=30)
+    wrong = {"Authorization": "Bearer wrong"}
+    requests.get(service.settings.management_url + "/models", headers=wrong, timeout=30)
+    keys = json.loads((run_dir / KEY_FILE).read_text())
+    tokens = [entry["key"] for entry in keys.values()]
+    tokens.append(metrics_token_file(service.settings).read_text())
+    assert len(tokens) == 4
     logs = "".join(file.read_text() for file in service.settings.log_dir.iterdir())
-    processes = [service.torchserve, service.edge, *service.torchserve.children(recursive=True)]
-    commands = " ".join(part for process in processes for part in process.cmdline())
-    page = requests.get(service.url, timeout=30).text
-    for token in (service.tokens.inference, service.tokens.management):
+    site = "".join(
+        file.read_text(errors="replace")
+        for file in service.settings.site_dir.rglob("*")
+        if file.is_file()
+    )
+    processes = [process for process in psutil.process_iter() if process.is_running()]
+    commands = " ".join(" ".join(command(process)) for process in processes)
+    surroundings = " ".join(
+        f"{process.environ()}" for process in family(service.process) if process.is_running()
+    )
+    for token in tokens:
         assert token not in logs
+        assert token not in service.output()
+        assert token not in site
         assert token not in commands
-        assert token not in page
+        assert token not in surroundings
+
+
+def command(process: psutil.Process) -> list[str]:
+    """The command line of a process, which may have ended meanwhile."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def test_logs_are_json_and_say_nothing_of_pictures(service: RunningService) -> None:
+    name = "a-very-private-name.jpg"
+    headers = {"User-Agent": "a-very-private-agent", "Cookie": "a-very-private-cookie"}
+    for data in (pictures.jpeg(), b"a-very-private-text", pictures.jpeg()[:2000]):
+        requests.post(service.detect_url, files={"data": (name, data)}, headers=headers, timeout=60)
+    requests.get(service.url + "/?a-very-private-query", headers=headers, timeout=30)
+    for file in ("torchserve.log", "caddy.log", "access.log", "probe.log"):
+        lines = (service.settings.log_dir / file).read_text().splitlines()
+        assert lines, file
+        for line in lines:
+            assert {"level"} <= set(json.loads(line)), line
+    everything = "".join(file.read_text() for file in service.settings.log_dir.iterdir())
+    assert "a-very-private" not in everything
+    digest = hashlib.sha256(pictures.jpeg()).hexdigest()
+    assert digest not in everything

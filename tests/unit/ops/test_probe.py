@@ -115,6 +115,16 @@ def test_readiness_follows_the_findings(settings: Settings) -> None:
     assert not is_ready(settings.run_dir)
 
 
+def test_readiness_is_written_in_place(tmp_path: Path) -> None:
+    # So that a full disk does not end it.
+    write_ready_until(tmp_path, time.time() + 60)
+    before = (tmp_path / "ready").stat()
+    write_ready_until(tmp_path, 0)
+    after = (tmp_path / "ready").stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert not is_ready(tmp_path)
+
+
 def wait_until_ready(settings: Settings) -> None:
     deadline = time.monotonic() + 60
     while not is_ready(settings.run_dir):
