@@ -20,7 +20,7 @@ ALERTS = FOLDER / "alerts.yml"
 class Selector:
     """A metric that a query asks for, and the labels that it must have."""
 
-    metric: str
+    metric: str | None
     labels: frozenset[str]
 
 

@@ -31,8 +31,9 @@ def pod() -> dict[str, Any]:
 
 @pytest.fixture
 def container(pod: dict[str, Any]) -> dict[str, Any]:
-    (only,) = pod["containers"]
-    return dict(only)
+    detector, logs = pod["containers"]
+    assert (detector["name"], logs["name"]) == ("detector", "logs")
+    return dict(detector)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -69,12 +70,12 @@ def test_the_pod_may_do_little(pod: dict[str, Any], container: dict[str, Any]) -
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
-    context = container["securityContext"]
-    assert context["readOnlyRootFilesystem"] is True
-    assert context["allowPrivilegeEscalation"] is False
-    assert context["capabilities"]["drop"] == ["ALL"]
-    assert set(container["resources"]["limits"]) >= {"cpu", "memory"}
-    assert set(container["resources"]["requests"]) >= {"cpu", "memory"}
+    for one in pod["containers"]:
+        assert one["securityContext"]["readOnlyRootFilesystem"] is True
+        assert one["securityContext"]["allowPrivilegeEscalation"] is False
+        assert one["securityContext"]["capabilities"]["drop"] == ["ALL"]
+        assert set(one["resources"]["limits"]) >= {"cpu", "memory"}
+        assert set(one["resources"]["requests"]) >= {"cpu", "memory"}
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounts == {"/var/lib/deepfake", "/tmp", "/var/run/secrets/deepfake"}  # noqa: S108
 
