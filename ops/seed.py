@@ -1,7 +1,7 @@
 """Fills a model store from the repository's: a container's volume begins empty.
 
-Versions that are there stay as they are, and so does `serving.json`: an operator's promotions
-outlive a new image. Run as `python -m ops.seed` before `ops.serve`, with the volume as MODEL_STORE.
+Versions that are there stay as they are, so that an operator can add some. `serving.json`, which says
+what serves where nobody has promoted anything, is always the repository's. Run as `python -m ops.seed` before `ops.serve`, with the volume as MODEL_STORE.
 """
 
 import shutil
@@ -25,6 +25,7 @@ def seed(source: Path, target: Path) -> list[str]:
         What was copied, e.g. `cnn/1.0`.
     """
     copied = []
+    target.mkdir(parents=True, exist_ok=True)
     for model in MODELS:
         for folder in sorted(path for path in (source / model).glob("*") if path.is_dir()):
             place = target / model / folder.name
@@ -34,12 +35,9 @@ def seed(source: Path, target: Path) -> list[str]:
                 shutil.copytree(folder, new)
                 new.rename(place)
                 copied.append(f"{model}/{folder.name}")
-    if not (target / _SERVING).exists():
-        target.mkdir(parents=True, exist_ok=True)
-        new = target / f".{_SERVING}.new"
-        shutil.copyfile(source / _SERVING, new)
-        new.rename(target / _SERVING)
-        copied.append(_SERVING)
+    new = target / f".{_SERVING}.new"
+    shutil.copyfile(source / _SERVING, new)
+    new.rename(target / _SERVING)
     return copied
 
 

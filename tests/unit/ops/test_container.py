@@ -124,7 +124,8 @@ def test_the_container_may_do_little() -> None:
     assert service["mem_limit"]
     assert service["pids_limit"]
     mounts = {volume.split(":")[1] for volume in service["volumes"]}
-    assert mounts == {"/var/lib/deepfake/run", "/var/lib/deepfake/model_store"}
+    folder = "/var/lib/deepfake"
+    assert mounts == {f"{folder}/run", f"{folder}/state", f"{folder}/model_store"}
     assert "privileged" not in service
     assert not any(word in COMPOSE.read_text().lower() for word in ("password", "secret"))
 

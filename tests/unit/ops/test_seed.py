@@ -18,20 +18,20 @@ def source(tmp_path: Path) -> Path:
 
 def test_an_empty_store_gets_everything(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "volume"
-    assert seed(source, target) == ["cnn/1.0", "cnn/1.1", "efficientnet/1.0", "serving.json"]
+    assert seed(source, target) == ["cnn/1.0", "cnn/1.1", "efficientnet/1.0"]
     assert (target / "cnn/1.1/model.json").read_text() == "cnn/1.1"
     assert (target / "serving.json").read_text() == "new"
     assert seed(source, target) == []
 
 
-def test_what_an_operator_has_done_stays(source: Path, tmp_path: Path) -> None:
+def test_what_is_there_stays_but_for_the_default(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "volume"
     (target / "cnn/1.0").mkdir(parents=True)
     (target / "cnn/1.0/model.json").write_text("mine")
-    (target / "serving.json").write_text("promoted")
+    (target / "serving.json").write_text("old")
     assert seed(source, target) == ["cnn/1.1", "efficientnet/1.0"]
     assert (target / "cnn/1.0/model.json").read_text() == "mine"
-    assert (target / "serving.json").read_text() == "promoted"
+    assert (target / "serving.json").read_text() == "new"
 
 
 def test_a_copy_that_was_cut_off_is_made_again(source: Path, tmp_path: Path) -> None:
