@@ -1,7 +1,8 @@
 """Fills a model store from the repository's: a container's volume begins empty.
 
-Versions that are there stay as they are, so that an operator can add some. `serving.json`, which says
-what serves where nobody has promoted anything, is always the repository's. Run as `python -m ops.seed` before `ops.serve`, with the volume as MODEL_STORE.
+Versions that are there stay as they are, so that an operator can add some. `serving.json`, which
+says what serves where nobody has promoted anything, is always the repository's. Run as
+`python -m ops.seed` before `ops.serve`, with the volume as MODEL_STORE.
 """
 
 import shutil
