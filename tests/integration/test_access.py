@@ -19,7 +19,7 @@ import requests
 from ops.settings import ROOT
 from ops.tokens import INFERENCE_TOKEN_FILE, KEY_FILE, metrics_token_file
 from tests.support import pictures, schema
-from tests.support.knocking import GRPC, HIDDEN, METHODS, TORCHSERVE, Call
+from tests.support.knocking import DESCRIPTIONS, GRPC, HIDDEN, METHODS, TORCHSERVE, Call
 from tests.support.service import RunningService, environment, family
 
 pytestmark = pytest.mark.integration
@@ -148,6 +148,16 @@ def test_torchserve_wants_a_token(
         assert "verdict" not in response.text
         assert not any(token in response.text for token in (tokens.management, tokens.inference))
     assert sorted(service.workers().items()) == before
+
+
+@pytest.mark.parametrize(("method", "path"), DESCRIPTIONS)
+def test_without_a_token_torchserve_shows_its_description_only(
+    service: RunningService, method: str, path: str
+) -> None:
+    for base in (service.settings.inference_url, service.settings.management_url):
+        shown = requests.request(method, base + path, timeout=30)
+        assert shown.json()["info"]["title"] == "TorchServe APIs"
+        assert not any(name in shown.text for name in ("deepfake", "efficientnet", "cnn"))
 
 
 def knock(port: int, call: Call, metadata: list[tuple[str, str]] | None) -> None:

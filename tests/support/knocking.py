@@ -61,8 +61,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", 
 # Every call of the inference and the management API, as their descriptions list them.
 TORCHSERVE = [
     ("inference", "GET", "/ping"),
-    ("inference", "OPTIONS", "/"),
-    ("inference", "GET", "/api-description"),
     ("inference", "GET", "/predictions/cnn"),
     ("inference", "POST", "/predictions/cnn"),
     ("inference", "PUT", "/predictions/cnn"),
@@ -77,8 +75,6 @@ TORCHSERVE = [
     ("inference", "POST", "/models/cnn/invoke"),
     ("inference", "GET", "/models"),
     ("inference", "GET", "/token?type=inference"),
-    ("management", "OPTIONS", "/"),
-    ("management", "GET", "/api-description"),
     ("management", "GET", "/models"),
     ("management", "GET", "/models/cnn"),
     ("management", "GET", "/models/deepfake__cnn/all"),
@@ -95,6 +91,8 @@ TORCHSERVE = [
     ("management", "GET", "/token?type=inference"),
     ("management", "GET", "/ping"),
 ]
+# What it shows to anybody on the machine: the description of its own API, the same everywhere.
+DESCRIPTIONS = [("OPTIONS", "/"), ("GET", "/api-description")]
 
 
 @dataclass(frozen=True)
