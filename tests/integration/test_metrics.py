@@ -32,7 +32,7 @@ def scrape(service: RunningService, path: str) -> dict[str, list[Sample]]:
     url = f"http://127.0.0.1:{service.settings.ports.edge_metrics}{path}"
     response = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert response.status_code == 200
-    # The parser renames counters that do not end in "_total", which Prometheus does not: hide types.
+    # Of a counter without "_total" in its name the parser makes one with it: hide the types.
     text = "".join(line for line in response.text.splitlines(True) if not line.startswith("# TYPE"))
     samples: dict[str, list[Sample]] = {}
     for metric in text_string_to_metric_families(text):
