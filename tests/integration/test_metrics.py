@@ -104,7 +104,7 @@ def test_labels_take_few_values(service: RunningService) -> None:
         "decided_by": {"cnn", "efficientnet"},
         "reason": set(ERROR_TYPES) | {reason.value for reason in Reason},
         "node": NODES,
-        "kind": {"refused", "timeout", "error"},
+        "kind": {"refused", "timeout", "abandoned", "error"},
         "status": {"200", "400", "413", "415", "422", "500", "503"},
     }
     for name, found in samples.items():

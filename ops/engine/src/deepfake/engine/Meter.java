@@ -5,6 +5,7 @@ import io.prometheus.client.Counter;
 import io.prometheus.client.Gauge;
 import io.prometheus.client.Histogram;
 import java.lang.management.ManagementFactory;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeoutException;
 import org.pytorch.serve.http.ServiceUnavailableException;
 
@@ -12,7 +13,7 @@ import org.pytorch.serve.http.ServiceUnavailableException;
  * Counts what the engine does, in the registry that TorchServe's metrics API shows. TorchServe's own
  * counters of requests and of errors leave the nodes of a workflow out.
  *
- * <p>Labels take few values: the workflow's nodes, three kinds of failure, HTTP statuses.
+ * <p>Labels take few values: the workflow's nodes, four kinds of failure, HTTP statuses.
  */
 public final class Meter {
     private static final double[] SECONDS = {
@@ -27,7 +28,8 @@ public final class Meter {
             Counter.build(
                             "deepfake_node_failures_total",
                             "Calls of a node that it did not answer: its queue was full (refused),"
-                                    + " it took too long (timeout), its worker failed (error).")
+                                    + " it took too long (timeout), nobody waited any more"
+                                    + " (abandoned), its worker failed (error).")
                     .labelNames("node", "kind")
                     .register();
     private static final Gauge NODE_IN_FLIGHT =
@@ -104,6 +106,9 @@ public final class Meter {
     private static String kind(Throwable error) {
         if (error instanceof ServiceUnavailableException) {
             return "refused";
+        }
+        if (error instanceof CancellationException) {
+            return "abandoned";
         }
         return error instanceof TimeoutException ? "timeout" : "error";
     }
