@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def test_what_is_no_port_is_named(text: str) -> None:
 
 def test_empty_variables_mean_the_defaults() -> None:
     # make exports its variables even when nobody has set them
-    names = ("PORT", "SITE_ADDRESS", "EDGE_BIND", "EDGE_HOSTS", "RUN_DIR", "MODEL_STORE")
+    names = ("PORT", "SITE_ADDRESS", "EDGE_BIND", "EDGE_HOSTS", "RUN_DIR", "MODEL_STORE", "MAX_REQUESTS",
+        "EDGE_METRICS_PORT", "EDGE_METRICS_BIND", "METRICS_TOKEN_FILE", "LOG_FORMAT")  # fmt: skip
     assert Settings.from_environment(dict.fromkeys(names, "")) == Settings()
 
 
@@ -67,6 +69,11 @@ def test_settings_survive_the_way_through_an_environment(tmp_path: Path) -> None
         metrics_token_file=tmp_path / "token",
         json_output=True,
         workflow_engine=False,
+    )
+    # Or a setting that was added since would be forgotten here.
+    assert all(
+        getattr(settings, field.name) != getattr(Settings(), field.name)
+        for field in fields(Settings)
     )
     for one in (settings, Settings()):
         assert Settings.from_environment(one.as_environment({})) == one
