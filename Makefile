@@ -159,4 +159,4 @@ clean-env: ## remove .venv
 .PHONY: clean
 clean: ## remove everything that is built (not .venv, not the weights)
 	@if [ -x $(PY) ]; then $(PY) -m ops.stop || true; fi
-	@rm -rf build model_store/*.mar model_store/*.war model_store/archives.json model_store/.lock
+	@rm -rf build model_store/*.mar model_store/*.war model_store/*.onnx model_store/archives.json model_store/.lock

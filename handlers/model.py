@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
 from detection.errors import InputError
 from detection.faces import FaceFinder
 from detection.ingest import ingest
@@ -26,9 +24,9 @@ class ModelHandler:
 
     def initialize(self, context: Context) -> None:
         """Load the network from the archive; `model.json` in it says which and how."""
-        # Several workers share the cores: more threads each make all of them slower.
-        torch.set_num_threads(1)
-        self._judge = Judge(Path(context.system_properties["model_dir"]))
+        # Several workers share the cores: more threads each make all of them slower. Torch, where
+        # it is used, reads the same from the worker's environment (ops/server.py).
+        self._judge = Judge(Path(context.system_properties["model_dir"]), threads=1)
 
     @cached_property
     def _finder(self) -> FaceFinder:

@@ -21,7 +21,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ops import packing
+from ops import graphs, packing
 from ops.errors import OpsError
 from ops.settings import MODELS, ROOT, WORKFLOW, Settings
 
@@ -83,16 +83,19 @@ def serving_versions(model_store: Path) -> dict[str, str]:
 
 
 def model_plan(model_store: Path, name: str, version: str) -> Plan:
-    """The archive of one version of a model.
+    """The archive of one version of a model; its graph is exported if that was not done before.
 
     Raises:
-        OpsError: the version's folder is not complete.
+        OpsError: the version's folder is not complete, or cannot be exported.
     """
     folder = model_store / name / version
     missing = [file for file in _WEIGHT_FILES if not (folder / file).is_file()]
     if missing:
         raise OpsError(f"Version {version} of {name} lacks {' and '.join(missing)} in {folder}.")
     weights = {file: folder / file for file in _WEIGHT_FILES}
+    graph = graphs.graph(model_store, name, version)
+    if graph is not None:
+        weights[graphs.GRAPH] = graph
     return Plan(
         f"{name}-{version}.mar", name, version, ROOT / "handlers" / "model.py", _code() | weights
     )

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 WITHOUT_TORCH = (
-    "errors", "evidence", "explain", "faces", "image", "ingest", "jpeg", "limits", "message",
-    "overlay", "quiet", "reasons", "records", "reply", "sniff", "verdict",
+    "batch", "engine", "errors", "evidence", "explain", "faces", "image", "ingest", "jpeg", "judge",
+    "limits", "message", "overlay", "pipeline", "quiet", "reasons", "records", "reply", "session",
+    "sniff", "verdict", "version",
 )  # fmt: skip
 
 
