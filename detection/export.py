@@ -41,6 +41,8 @@ _OPSET = 20
 class _Whole(nn.Module):
     """Everything between crops and figures, for tracing."""
 
+    weights: torch.Tensor
+
     def __init__(self, version: ModelVersion) -> None:
         super().__init__()
         self.detector = version.detector

@@ -29,7 +29,7 @@ def folder(
     request: pytest.FixtureRequest, model_store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A version with its graph, as an archive holds it."""
-    there = tmp_path_factory.mktemp("exported") / request.param / "1.0"
+    there: Path = tmp_path_factory.mktemp("exported") / request.param / "1.0"
     shutil.copytree(model_store / request.param / "1.0", there)
     export_graph(there, there / GRAPH)
     return there
@@ -37,7 +37,7 @@ def folder(
 
 @pytest.fixture(scope="module")
 def crops(portrait: UInt8Array) -> UInt8Array:
-    """Crops of the portrait, shifted and scaled, a blank one and noise: uint8 12 x 224 x 224 x 3."""
+    """Crops of the portrait, shifted and scaled, a blank one and noise; 12 in all."""
     regions = [(160 + 20 * i, 40 + 10 * i, 300 + 20 * i, 180 + 10 * i) for i in range(10)]
     blank = np.full((CROP_SIZE, CROP_SIZE, 3), 140, np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, blank.shape, dtype=np.uint8)

@@ -10,7 +10,7 @@ import pytest
 WITHOUT_TORCH = (
     "batch", "engine", "errors", "evidence", "explain", "faces", "image", "ingest", "jpeg", "judge",
     "limits", "message", "overlay", "pipeline", "quiet", "reasons", "records", "reply", "session",
-    "sniff", "verdict", "version",
+    "sniff", "upright", "verdict", "version",
 )  # fmt: skip
 
 
