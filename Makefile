@@ -117,6 +117,10 @@ types: env-dev ## check types
 .PHONY: check
 check: lint types test ## style, types and tests
 
+.PHONY: bench
+bench: env-dev ## measure speed against the floor and other servers; ARGS="--only floor" for a part
+	@$(PY) -m tests.perf.bench $(ARGS)
+
 .PHONY: engine
 engine: env ## compile the workflow engine (needs a JDK 17; the classes are committed)
 	@$(PY) -m ops.engine
