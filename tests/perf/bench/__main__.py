@@ -11,6 +11,8 @@ import argparse
 import json
 import os
 import platform
+import signal
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -106,6 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cores", type=int, help="use only the first cores of the machine")
     parser.add_argument("--out", type=Path, default=_OUT, help="the JSON file to add to")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # servers are ended on the way
     available = sorted(os.sched_getaffinity(0))
     cores = available[: options.cores] if options.cores else available
     os.sched_setaffinity(0, cores)  # everything started from here inherits it

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import onnxruntime
 from detection import engine
 from detection.evidence import shown_grids
 from detection.explain import explain
-from detection.faces import FaceFinder
+from detection.faces import SEARCH_SIDE, FaceFinder
 from detection.image import decode_image
-from detection.ingest import SEARCH_SIDE, crop_faces
+from detection.ingest import crop_faces
 from detection.judge import Judge, judge_messages
 from detection.pipeline import Pipeline
 from detection.records import FaceCrops
@@ -65,15 +66,12 @@ class Measured:
         self.finder.__dict__["_session"] = recorder
         crop_faces(data, self.finder)
         self.finder.__dict__["_session"] = session
-        return [lambda feed=feed: session.run(None, feed) for feed in recorder.feeds]
+        return [partial(session.run, None, feed) for feed in recorder.feeds]
 
     def passes(self, data: bytes) -> dict[str, Run]:
         """The pass of each network for the faces of a picture."""
         faces = crop_faces(data, self.finder).faces
-        return {
-            name: (lambda one=one: one.engine.run(faces))
-            for name, one in self.pipeline.judges.items()
-        }
+        return {name: partial(one.engine.run, faces) for name, one in self.pipeline.judges.items()}
 
     def floor(self, data: bytes) -> dict[str, Run]:
         """All forward passes of a picture: of the face detector, and of each network."""
@@ -122,10 +120,10 @@ def measure(store: Path, seconds: float) -> dict[str, Any]:
     measured = Measured(store)
     result: dict[str, Any] = {}
     for name, data in pictures.files().items():
-        jobs = {
+        jobs: dict[str, Run] = {
             **{f"pass: {part}": job for part, job in measured.floor(data).items()},
             **{f"stage: {part}": job for part, job in measured.stages(data).items()},
-            "whole": lambda data=data: measured.pipeline.judge(data),
+            "whole": partial(measured.pipeline.judge, data),
         }
         times = figures.interleaved(jobs, seconds)
         result[name] = {
@@ -139,8 +137,8 @@ def measure(store: Path, seconds: float) -> dict[str, Any]:
 def by_faces(store: Path, seconds: float) -> dict[str, Any]:
     """The whole judgement of pictures with more and more faces; milliseconds."""
     measured = Measured(store)
-    jobs = {
-        str(count): lambda count=count: measured.pipeline.judge(pictures.crowd(count))
+    jobs: dict[str, Run] = {
+        str(count): partial(measured.pipeline.judge, pictures.crowd(count))
         for count in (1, 2, 4, 8, 16)
     }
     for count in jobs:

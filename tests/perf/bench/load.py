@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from tests.perf.bench.figures import summary
 
 _TIMEOUT = 120.0
+_LEAST = 3
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,21 @@ class _Client:
         self._connection.close()
 
 
-def run(target: Target, concurrency: int, seconds: float, least: int = 3) -> dict[str, Any]:
+def run(target: Target, concurrency: int, seconds: float) -> dict[str, Any]:
     """Loads a server for some seconds.
 
     Args:
         target: Where to send.
         concurrency: Clients at a time.
-        seconds: How long new requests are sent; those under way are waited for.
-        least: Requests that every client sends at least.
+        seconds: How long new requests are sent, at least one a client and three in all; those
+            under way are waited for.
 
     Returns:
         Latencies of answered requests in ms, throughput a second, and what else was answered.
     """
     latencies: list[float] = []
     failures: Counter[str] = Counter()
+    least = -(-_LEAST // concurrency)
     begin = time.perf_counter()
 
     def loop() -> None:

@@ -73,7 +73,7 @@ def flask_server(store: Path) -> Iterator[Server]:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}/"
     with _program("tests.perf.alternatives.flask_server", str(store), str(port)) as process:
-        _wait(process, url.replace("/", "/"))
+        _wait(process, url)
         yield Server(process.pid, {"flask": lambda data: Target(url, data, _JPEG)})
 
 

@@ -59,9 +59,10 @@ def report(parts: Mapping[str, Any]) -> str:
 
 def _stages(parts: Mapping[str, Any]) -> str:
     pictures = parts["floor"]["pictures"]
-    rows: list[tuple[Any, ...]] = []
-    for label in (*(f"pass: {one}" for one in _PASSES), *(f"stage: {one}" for one in _STAGES)):
-        rows.append((label, *(one[label]["p50_ms"] for one in pictures.values())))
+    labels = [*(f"pass: {one}" for one in _PASSES), *(f"stage: {one}" for one in _STAGES)]
+    rows: list[tuple[Any, ...]] = [
+        (label, *(one[label]["p50_ms"] for one in pictures.values())) for label in labels
+    ]
     rows.append(("whole, median", *(one["whole"]["p50_ms"] for one in pictures.values())))
     rows.append(("whole, 99th percentile", *(one["whole"]["p99_ms"] for one in pictures.values())))
     rows.append(("floor: all passes", *(_floor(parts, one) for one in pictures)))
@@ -157,7 +158,8 @@ def _floor(parts: Mapping[str, Any], picture: str) -> float | None:
 
 
 def _in_process(parts: Mapping[str, Any], picture: str) -> float | None:
-    return _get(parts, "floor", "pictures", picture, "whole", "p50_ms")
+    median: float | None = _get(parts, "floor", "pictures", picture, "whole", "p50_ms")
+    return median
 
 
 def _grad_cam(parts: Mapping[str, Any]) -> float | None:
