@@ -23,7 +23,14 @@ _WORKER_SITE = Path(__file__).parent / "torchserve" / "worker"
 _MAIN_CLASS = "org.pytorch.serve.ModelServer"
 # Several processes share the cores: with more than one thread each they are several times slower.
 _ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+    ),
+    "1",
 )
 
 

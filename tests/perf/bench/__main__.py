@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from ops import archive
 from ops.settings import ROOT, Settings
 from tests.perf.bench import figures, inprocess, load, pictures, servers
@@ -112,6 +114,8 @@ def main(arguments: list[str] | None = None) -> None:
     available = sorted(os.sched_getaffinity(0))
     cores = available[: options.cores] if options.cores else available
     os.sched_setaffinity(0, cores)  # everything started from here inherits it
+    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
+    cv2.setNumThreads(1)
     settings = Settings()
     archive.build_all(settings)
     bench = Bench(settings.model_store, len(cores), options.seconds)

@@ -96,8 +96,9 @@ def litserve_server(store: Path, workers: int) -> Iterator[Server]:
 @contextmanager
 def _program(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     # Threads as each would have them by default, but for the workers of LitServe (one a core).
-    threads = {"OMP_NUM_THREADS": "1"} if "litserve" in module else {}
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
+    threads = one if "litserve" in module else {}
+    environment = {name: value for name, value in os.environ.items() if name not in one}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
