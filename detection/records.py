@@ -225,7 +225,11 @@ class ModelJudgement:
         Raises:
             InputError: The error the message carries, or the bytes are no such message.
         """
-        message = unpack(data)
+        return cls.read(unpack(data))
+
+    @classmethod
+    def read(cls, message: Message) -> ModelJudgement:
+        """Reads an unpacked message; raises `InputError` if it is no judgement."""
         facts = facts_as(message, "judgement")
         subject = Subject.read(facts, message.arrays)
         grid = message.arrays["grids"].shape[1:] if "grids" in message.arrays else ()
