@@ -164,6 +164,10 @@ types: env-dev ## check types
 .PHONY: check
 check: lint types test ## style, types and tests
 
+.PHONY: bench
+bench: env-dev ## measure speed against the floor and other servers; ARGS="--only floor" for a part
+	@$(PY) -m tests.perf.bench $(ARGS)
+
 .PHONY: engine
 engine: env ## compile the workflow engine (needs a JDK 17; the classes are committed)
 	@$(PY) -m ops.engine
@@ -207,4 +211,4 @@ clean-env: ## remove .venv
 clean: ## remove everything that is built (not .venv, weights, nor what was promoted)
 	@if [ -x $(PY) ]; then $(PY) -m ops.stop || true; fi
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name state -exec rm -rf {} +; fi
-	@rm -rf model_store/*.mar model_store/*.war model_store/archives.json model_store/.lock
+	@rm -rf model_store/*.mar model_store/*.war model_store/*.onnx model_store/archives.json model_store/.graphs model_store/.lock

@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from detection.errors import InputError
-from detection.faces import FaceFinder
 from detection.limits import MAX_UPLOAD_BYTES
 from detection.pipeline import Pipeline
 
@@ -35,13 +33,23 @@ def load(store: Path, versions: Mapping[str, str], device: str | None, threads: 
     Raises:
         ValueError: A version is missing or unusable, or there is no such device.
     """
-    torch.set_num_threads(threads)
+    if device not in {None, "cpu"}:
+        _require(device)
+    pipeline = Pipeline(store, versions, device, threads=threads)
+    if any(judge.facts.engine == "torch" for judge in pipeline.judges.values()):
+        import torch  # noqa: PLC0415 (seconds, where ONNX Runtime needs none)
+
+        torch.set_num_threads(threads)
+    return pipeline
+
+
+def _require(device: str | None) -> None:
+    import torch  # noqa: PLC0415 (seconds)
+
     try:
-        if device is not None:
-            torch.empty(0, device=device)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch's ways to say "no such device"
         raise ValueError(f"no device {device!r} here: {str(error).splitlines()[0]}") from error
-    return Pipeline(store, versions, device, FaceFinder(threads))
 
 
 def judge_files(paths: Iterable[Path], pipeline: Pipeline, *, quiet: bool = False) -> int:

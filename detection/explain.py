@@ -32,8 +32,9 @@ def _read(messages: Mapping[str, bytes | bytearray | memoryview]) -> list[ModelJ
     """Reads the judgements in the order of `MODELS`."""
     judgements: dict[str, ModelJudgement] = {}
     for data in messages.values():
-        if unpack(data).kind != "faces":
-            judgement = ModelJudgement.from_bytes(data)
+        message = unpack(data)
+        if message.kind != "faces":
+            judgement = ModelJudgement.read(message)
             judgements[judgement.model.name] = judgement
     if set(judgements) != set(MODELS):
         raise RuntimeError(f"judgements of {sorted(judgements)}, of {MODELS} expected")

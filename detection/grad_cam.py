@@ -14,6 +14,7 @@ importing a sub-module runs the same ``__init__``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,3 +64,44 @@ def explain_head(head: nn.Module, features: torch.Tensor) -> ExplainedLogits:
             inputs, layer, None, activations.float().numpy(), gradients.float().numpy()
         )
     return ExplainedLogits(logits.detach().float(), maps.astype(np.float32, copy=False))
+
+
+def class_weights(head: nn.Module, shape: Sequence[int]) -> torch.Tensor:
+    """Gives the weights that Grad-CAM gives the feature maps for each class.
+
+    Behind global average pooling and a linear layer they are the same for every picture.
+
+    Args:
+        head: Maps feature maps to logits; in evaluation mode.
+        shape: C, h, w of the feature maps.
+
+    Returns:
+        float32 classes x C, without a graph.
+
+    Raises:
+        ValueError: The weights depend on the picture: the head is of another kind.
+    """
+    generator = torch.Generator().manual_seed(0)
+    probes = torch.stack([torch.zeros(*shape), torch.randn(*shape, generator=generator)])
+    classes = len(head(probes)[0])
+    rows = [_weights_of_class(head, probes, index) for index in range(classes)]
+    weights = torch.stack(rows, dim=1)  # probes x classes x C
+    if not torch.allclose(weights[0], weights[1], rtol=1e-4, atol=1e-7):
+        raise ValueError("Grad-CAM of this head depends on the picture")
+    return weights[0]
+
+
+def _weights_of_class(head: nn.Module, features: torch.Tensor, index: int) -> torch.Tensor:
+    layer = nn.Identity()
+    with torch.enable_grad(), GradCAM(nn.Sequential(layer, head), [layer]) as cam:
+        inputs = features.detach().requires_grad_()
+        cam.activations_and_grads(inputs)[:, index].sum().backward()
+        recorded = cam.activations_and_grads
+        weights: FloatArray = cam.get_cam_weights(
+            inputs,
+            layer,
+            None,
+            recorded.activations[0].numpy(),
+            recorded.gradients[0].numpy(),
+        )
+    return torch.from_numpy(weights)

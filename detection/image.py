@@ -6,9 +6,10 @@ import hashlib
 import io
 import logging
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,29 +20,39 @@ from detection.errors import InputError
 from detection.jpeg import count_scans, estimate_quality
 from detection.quiet import quiet_stderr
 from detection.sniff import accepted_signature, describe
+from detection.upright import (
+    BACKGROUND,
+    STORED_BOX,
+    TURNED,
+    Region,
+    orientation,
+    to_upright_rgb,
+    white_level,
+)
+
+__all__ = ["BACKGROUND", "DecodedImage", "Part", "decode_image", "decode_regions"]
 
 UInt8Array = npt.NDArray[np.uint8]
 
-BACKGROUND = (128, 128, 128)
-"""Colour behind transparent pixels: mid grey favours neither light nor dark edges."""
-
-_STRIP_PIXELS = 1 << 20  # converted at a time, so that conversion needs no second whole picture
-_ORIENTATION = 0x0112  # EXIF tag
-_SCALED_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-
-# For each EXIF orientation: shows the upright array the way the file stores it, as a view.
-_STORED_VIEW: dict[int, Callable[[UInt8Array], UInt8Array]] = {
-    1: lambda upright: upright,
-    2: lambda upright: upright[:, ::-1],
-    3: lambda upright: upright[::-1, ::-1],
-    4: lambda upright: upright[::-1],
-    5: lambda upright: upright.swapaxes(0, 1),
-    6: lambda upright: np.rot90(upright, 1),
-    7: lambda upright: np.rot90(upright.swapaxes(0, 1), 2),
-    8: lambda upright: np.rot90(upright, -1),
-}
+_JPEG_SCALES = (1, 2, 4, 8)  # libjpeg decodes at 1/1, 1/2, 1/4 and 1/8 for less
 _log = logging.getLogger(__name__)
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # its remarks on hostile files fill the log
+
+
+class Part(NamedTuple):
+    """A part of a picture.
+
+    Attributes:
+        pixels: uint8 h x w x 3, RGB, upright.
+        left: Where it begins, in pixels of the unreduced upright picture.
+        top: Likewise.
+        reduction: How many times smaller `pixels` is.
+    """
+
+    pixels: UInt8Array
+    left: int
+    top: int
+    reduction: int
 
 
 @dataclass(frozen=True)
@@ -49,14 +60,16 @@ class DecodedImage:
     """An upload as pixels, and what its file says about itself.
 
     Attributes:
-        pixels: uint8 height x width x 3, RGB, upright, contiguous.
-        width: Width of the upright picture in pixels.
-        height: Height of the upright picture in pixels.
+        pixels: uint8 height x width x 3, RGB, upright, contiguous; `reduction` times smaller,
+            rounded up, where that is not 1.
+        width: Width of the upright picture in pixels, unreduced.
+        height: Height of the upright picture in pixels, unreduced.
         format: One of `limits.FORMATS`.
         sha256: Hash of the file's bytes, in hexadecimal.
         byte_size: Length of the file in bytes.
         animated: Whether the file holds further frames or pages; only the first is in `pixels`.
         jpeg_quality: Estimated quality, 1 to 100, where the file is a JPEG.
+        reduction: How many times smaller `pixels` is than the picture: 1, 2, 4 or 8.
     """
 
     pixels: UInt8Array
@@ -67,9 +80,12 @@ class DecodedImage:
     byte_size: int
     animated: bool
     jpeg_quality: int | None
+    reduction: int = 1
 
 
-def decode_image(data: bytes | bytearray | memoryview) -> DecodedImage:
+def decode_image(
+    data: bytes | bytearray | memoryview, least_side: int | None = None
+) -> DecodedImage:
     """Decodes a picture and turns it into upright RGB.
 
     EXIF orientation is applied, transparency is flattened on `BACKGROUND`, CMYK, palette, grey
@@ -78,6 +94,9 @@ def decode_image(data: bytes | bytearray | memoryview) -> DecodedImage:
 
     Args:
         data: The file's bytes. The format is told from them alone.
+        least_side: Pixels that the long side must keep. A JPEG is then decoded at the smallest of
+            1/1, 1/2, 1/4 and 1/8 of its size that leaves them, for a fraction of the time; other
+            formats at full size, as everything is without this.
 
     Returns:
         The picture. Peak memory besides the file is about 7 bytes a pixel (progressive JPEG 13,
@@ -87,10 +106,42 @@ def decode_image(data: bytes | bytearray | memoryview) -> DecodedImage:
         InputError: The bytes are no picture that is accepted (codes 400, 413, 415, 422). Nothing
             else is ever raised, whatever the bytes.
     """
+    with _only_input_errors():
+        return _decode(bytes(data), least_side)
+
+
+def decode_regions(
+    data: bytes | bytearray | memoryview, regions: Sequence[Region], reduction: int = 1
+) -> list[Part]:
+    """Decodes a picture again and gives parts of it; the rest of it is not converted.
+
+    Args:
+        data: The bytes of a file that `decode_image` has decoded.
+        regions: Left, top, right, bottom of each part, in pixels of the unreduced upright
+            picture, inside it.
+        reduction: How many times smaller they may be; a JPEG is decoded at the smallest scale
+            that this allows.
+
+    Returns:
+        One part a region, in their order.
+
+    Raises:
+        InputError: As for `decode_image`.
+    """
+    with _only_input_errors(), _open(bytes(data)) as image:
+        reduced = _reduce(image, reduction)
+        with quiet_stderr() if image.format == "TIFF" else nullcontext():
+            image.load()
+        return [_part(image, region, reduced) for region in regions]
+
+
+@contextmanager
+def _only_input_errors() -> Iterator[None]:
+    """Turns whatever a decoder raises into an `InputError`, and silences its remarks."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files; errors still come
-            return _decode(bytes(data))
+            yield
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on hostile bytes
@@ -98,7 +149,7 @@ def decode_image(data: bytes | bytearray | memoryview) -> DecodedImage:
         raise _damaged() from error
 
 
-def _decode(data: bytes) -> DecodedImage:
+def _decode(data: bytes, least_side: int | None) -> DecodedImage:
     _check_size_in_bytes(len(data))
     with _open(data) as image:
         name = "JPEG" if image.format == "MPO" else str(image.format)
@@ -106,19 +157,42 @@ def _decode(data: bytes) -> DecodedImage:
         if image.info.get("progressive") and count_scans(data) > limits.MAX_SCANS:
             raise _damaged("it has far more scans than any encoder writes")
         quality = estimate_quality(getattr(image, "quantization", {})) if name == "JPEG" else None
+        stored_size = image.size
+        reduced = _reduce(image, max(image.size) // least_side if least_side else 1)
         with quiet_stderr() if name == "TIFF" else nullcontext():
             image.load()
-        pixels = _to_upright_rgb(image)
+        turn = orientation(image)  # not before: of a TIFF, loading applies it
+        pixels = to_upright_rgb(image, turn, white_level(image))
+        upright_size = stored_size[::-1] if turn in TURNED else stored_size
         return DecodedImage(
             pixels=pixels,
-            width=pixels.shape[1],
-            height=pixels.shape[0],
+            width=upright_size[0] if reduced > 1 else pixels.shape[1],
+            height=upright_size[1] if reduced > 1 else pixels.shape[0],
             format=name,
             sha256=hashlib.sha256(data).hexdigest(),
             byte_size=len(data),
             animated=image.format != "MPO" and _is_animated(image),
             jpeg_quality=quality,
+            reduction=reduced,
         )
+
+
+def _reduce(image: Image.Image, reduction: int) -> int:
+    """Has a JPEG that is not loaded yet decoded at reduced size; gives how many times smaller."""
+    times = max(scale for scale in _JPEG_SCALES if scale <= max(1, reduction))
+    full = image.size
+    if times > 1:
+        image.draft(None, (full[0] // times, full[1] // times))
+    return times if image.size != full else 1
+
+
+def _part(image: Image.Image, region: Region, reduction: int) -> Part:
+    left, top = region[0] // reduction, region[1] // reduction
+    right, bottom = -(-region[2] // reduction), -(-region[3] // reduction)
+    turn = orientation(image)
+    stored = STORED_BOX[turn]((left, top, right, bottom), *image.size)
+    pixels = to_upright_rgb(image.crop(stored), turn, white_level(image))
+    return Part(pixels, left * reduction, top * reduction, reduction)
 
 
 def _check_size_in_bytes(size: int) -> None:
@@ -184,63 +258,6 @@ def _damaged(detail: str = "it is truncated, damaged or of an unusual kind") -> 
         "damaged_picture",
         f"The picture cannot be decoded: {detail}. Accepted are whole {limits.ACCEPTED} files.",
     )
-
-
-def _to_upright_rgb(image: Image.Image) -> UInt8Array:
-    """Converts a loaded picture strip by strip, straight into its upright place."""
-    width, height = image.size
-    orientation = _orientation(image)
-    turned = orientation in (5, 6, 7, 8)
-    upright: UInt8Array = np.empty(
-        (width, height, 3) if turned else (height, width, 3), dtype=np.uint8
-    )
-    stored = _STORED_VIEW[orientation](upright)  # height x width x 3, a view
-    white = _white_level(image) if image.mode in _SCALED_MODES else 255.0
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        whole = top == 0 and bottom == height
-        strip = image if whole else image.crop((0, top, width, bottom))
-        stored[top:bottom] = _strip_to_rgb(strip, white)
-    return upright
-
-
-def _orientation(image: Image.Image) -> int:
-    """Reads the EXIF orientation, 1 to 8; damaged EXIF data count as upright."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 (the picture is fine, its description is not)
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _white_level(image: Image.Image) -> float:
-    """Gives the pixel value of white in a grey picture deeper than 8 bits.
-
-    16-bit files use their whole range. Floating-point and 32-bit files do not say their range:
-    it is the smallest usual one (1, 8 bits, 16 bits) that holds the brightest pixel.
-    """
-    if image.mode.startswith("I;16"):
-        return 65535.0
-    brightest = float(image.getextrema()[1])  # type: ignore[arg-type]
-    if not np.isfinite(brightest):
-        return 255.0
-    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    return next((white for white in usual if brightest <= white), brightest)
-
-
-def _strip_to_rgb(strip: Image.Image, white: float) -> UInt8Array:
-    """Converts a strip of any mode to h x w x 3 (or h x w x 1 for deep grey)."""
-    if strip.mode in _SCALED_MODES:
-        values = np.nan_to_num(np.asarray(strip, dtype=np.float32), posinf=white)
-        grey: UInt8Array = np.clip(values * (255 / white) + 0.5, 0, 255).astype(np.uint8)
-        return np.expand_dims(grey, 2)
-    if strip.has_transparency_data:
-        layer = strip.convert("RGBA")
-        flat = Image.new("RGB", strip.size, BACKGROUND)
-        flat.paste(layer, mask=layer.getchannel("A"))
-        return np.asarray(flat)
-    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
 def _is_animated(image: Image.Image) -> bool:

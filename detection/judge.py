@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from detection.engine import GRAPH, Engine, GraphEngine, default_device
 from detection.errors import InputError, as_input_error
 from detection.evidence import shown_grids
-from detection.geometry import measure_cells
-from detection.grad_cam import explain_head
 from detection.message import pack_error
+from detection.overlay import Cells
 from detection.records import FaceCrops, ModelFacts, ModelJudgement
-from detection.version import ModelVersion
+from detection.version import Description, ModelVersion, VersionError
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -48,36 +47,49 @@ class Judgement:
 class Judge:
     """A model version that judges face crops.
 
-    How many threads torch uses is left to the caller. A crop's figures do not depend on what
-    else is in its batch (to 1e-4; on a GPU reduced-precision arithmetic is kept off for that).
+    A crop's figures do not depend on what else is in its batch (to 1e-4).
 
     Attributes:
-        version: The model version that judges.
-        device: Where it runs.
-        cells: Where the cells of its grids look.
+        facts: Name, version, weights' hash, thresholds and engine, as replies carry them.
+        engine: What runs the network.
     """
 
-    def __init__(self, folder: Path | str, device: torch.device | str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        device: str | None = None,
+        graph: Path | None = None,
+        threads: int = 1,
+    ) -> None:
         """Loads a version.
 
         Args:
-            folder: The version's folder, see `ModelVersion.load`.
-            device: Where to run; without it a GPU if there is one, else the CPU.
+            folder: The version's folder, see `ModelVersion.load`; with a graph on the CPU its
+                weights are not needed.
+            device: Where to run, in torch's words; without it a GPU if there is one, else the
+                CPU.
+            graph: The version's exported graph, by default ``network.onnx`` in the folder. On the
+                CPU it is run by ONNX Runtime if it is there; torch runs everything else.
+            threads: Threads of ONNX Runtime; how many torch uses is left to the caller.
 
         Raises:
-            VersionError: The folder is no usable version.
+            VersionError: The folder is no usable version, or the graph is of another.
         """
-        automatic = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device if device is not None else automatic)
-        self.version = ModelVersion.load(folder)
-        self.cells = measure_cells(self.version.detector)
-        detector = self.version.detector.to(self.device)
-        self._detector = detector.to(memory_format=torch.channels_last)
+        folder = Path(folder)
+        description = Description.read(folder)
+        self._temperature = description.temperature
+        self.engine = _engine(
+            folder,
+            device if device is not None else default_device(),
+            graph if graph is not None else folder / GRAPH,
+            threads,
+        )
+        self.facts: ModelFacts = replace(description.facts, engine=self.engine.name)
 
     @property
-    def facts(self) -> ModelFacts:
-        """Name, version, weights' hash and thresholds of the model."""
-        return self.version.facts
+    def cells(self) -> Cells:
+        """Where the cells of the grids look."""
+        return self.engine.cells
 
     def judge(self, faces: UInt8Array) -> Judgement:
         """Judges face crops.
@@ -99,17 +111,31 @@ class Judge:
         )
 
     def _judge_pass(self, faces: UInt8Array) -> Judgement:
-        detector = self._detector
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            with torch.no_grad():
-                crops = torch.from_numpy(np.array(faces)).to(self.device)  # N x S x S x 3
-                features = detector.features(detector.preset.to_input(crops))  # N x C x h x w
-            logits, maps = explain_head(detector.head, features)  # N x 2, N x h x w
-        calibrated = torch.softmax(logits / self.version.temperature, dim=1)
-        if not torch.isfinite(calibrated).all():
+        passed = self.engine.run(faces)
+        calibrated = _softmax(passed.logits / np.float32(self._temperature))
+        if not np.isfinite(calibrated).all():
             raise FloatingPointError("the network gave logits that are not finite")
-        grids, localised = shown_grids(maps, faces)
-        return Judgement(calibrated.cpu().numpy(), grids, localised)
+        grids, localised = shown_grids(passed.maps, faces)
+        return Judgement(calibrated, grids, localised)
+
+
+def _engine(folder: Path, device: str, graph: Path, threads: int) -> Engine:
+    """Picks what the archive offers for a device, and loads it."""
+    if device == "cpu" and graph.is_file():
+        expected = Description.read(folder).facts.weights_sha256
+        try:
+            return GraphEngine(graph, expected, threads)
+        except ValueError as error:
+            raise VersionError(f"{folder}: {error}") from error
+    from detection.torch_engine import TorchEngine  # noqa: PLC0415 (seconds, and 200 MiB)
+
+    return TorchEngine(ModelVersion.load(folder).detector, device)
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: FloatArray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def judge_messages(messages: Sequence[bytes | bytearray | memoryview], judge: Judge) -> list[bytes]:

@@ -19,6 +19,7 @@ OVERLAY_SIZE = 224
 MAX_OPACITY = 0.8
 """Opacity where the map is 1; it falls linearly to 0 where the map is 0."""
 
+_COMPRESSION = 4  # of zlib: within 5 % of the size at its usual 6, in 40 % of the time
 _MARGIN = 2  # cells by which a grid is continued on each side
 
 # Viridis (van der Walt and Smith 2015) in 64 steps from low to high: perceptually uniform, grows
@@ -113,7 +114,7 @@ def render_png(grid: FloatArray, cells: Cells | None = None) -> bytes:
     picture = Image.fromarray(steps).convert("L")
     picture.putpalette([channel for colour in COLOURS for channel in colour])
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", transparency=_ALPHAS)
+    picture.save(buffer, "PNG", transparency=_ALPHAS, compress_level=_COMPRESSION)
     return buffer.getvalue()
 
 

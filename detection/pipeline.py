@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from detection.explain import explain
 from detection.faces import FaceFinder
 from detection.ingest import Finder, ingest
 from detection.judge import Judge, judge_messages
 from detection.reply import MODELS, Json
-from detection.version import VersionError, serving_versions, version_folder
+from detection.version import VersionError, graph_file, serving_versions, version_folder
 
 
 class Pipeline:
@@ -26,8 +24,9 @@ class Pipeline:
         self,
         store: Path | str,
         versions: Mapping[str, str] | None = None,
-        device: torch.device | str | None = None,
+        device: str | None = None,
         finder: Finder | None = None,
+        threads: int = 1,
     ) -> None:
         """Loads the models.
 
@@ -36,16 +35,22 @@ class Pipeline:
             versions: Versions by model name; a model left out runs in the version that
                 ``serving.json`` names.
             device: Where the models run; without it a GPU if there is one, else the CPU.
-            finder: Finds the faces; by default `FaceFinder` with one thread.
+            finder: Finds the faces; by default a `FaceFinder`.
+            threads: Threads of a network on ONNX Runtime, and of the default finder.
 
         Raises:
             VersionError: A version is missing or unusable.
         """
         self.judges = {
-            name: Judge(version_folder(store, name, version), device)
+            name: Judge(
+                version_folder(store, name, version),
+                device,
+                graph_file(store, name, version),
+                threads,
+            )
             for name, version in _chosen(store, versions or {}).items()
         }
-        self._finder = finder if finder is not None else FaceFinder()
+        self._finder = finder if finder is not None else FaceFinder(threads)
 
     def judge(self, data: bytes) -> Json:
         """Judges one picture. Never raises.

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ UInt8Array = npt.NDArray[np.uint8]
 Int32Array = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+
+EngineName = Literal["onnxruntime", "torch"]
+"""What can run a network."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -132,6 +135,7 @@ class ModelFacts:
         weights_sha256: Hash of the weights file, in hexadecimal.
         fake: A calibrated probability of Fake from here up means the verdict "fake".
         real: A calibrated probability of Fake from here down means the verdict "real".
+        engine: What ran the network: ``onnxruntime`` or ``torch``.
     """
 
     name: str
@@ -139,6 +143,7 @@ class ModelFacts:
     weights_sha256: str
     fake: float
     real: float
+    engine: EngineName = "torch"
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the facts in the form of the reply."""
@@ -147,6 +152,7 @@ class ModelFacts:
             "version": self.version,
             "weights_sha256": self.weights_sha256,
             "thresholds": {"fake": self.fake, "real": self.real},
+            "engine": self.engine,
         }
 
     @classmethod
@@ -160,8 +166,9 @@ class ModelFacts:
                 facts["weights_sha256"],
                 thresholds["fake"],
                 thresholds["real"],
+                facts.get("engine", "torch"),  # archives of older code do not say it
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise malformed("it does not say which model judged") from error
         texts = (found.name, found.version, found.weights_sha256)
         if not all(isinstance(text, str) for text in texts):
@@ -170,6 +177,8 @@ class ModelFacts:
             raise malformed("its model has the wrong form")
         if not _SHA256.fullmatch(found.weights_sha256):
             raise malformed("its weights have no hash")
+        if found.engine not in get_args(EngineName):
+            raise malformed("its model ran in an unknown engine")
         if not (_is_probability(found.fake) and _is_probability(found.real)):
             raise malformed("its thresholds are no probabilities")
         return found
@@ -216,7 +225,11 @@ class ModelJudgement:
         Raises:
             InputError: The error the message carries, or the bytes are no such message.
         """
-        message = unpack(data)
+        return cls.read(unpack(data))
+
+    @classmethod
+    def read(cls, message: Message) -> ModelJudgement:
+        """Reads an unpacked message; raises `InputError` if it is no judgement."""
         facts = facts_as(message, "judgement")
         subject = Subject.read(facts, message.arrays)
         grid = message.arrays["grids"].shape[1:] if "grids" in message.arrays else ()

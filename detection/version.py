@@ -1,4 +1,7 @@
-"""Versions of a model on disk: which there are, which serve, and loading one with all checks."""
+"""Versions of a model on disk: which there are, which serve, and loading one with all checks.
+
+Describing a version needs no torch; only loading its network imports it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from architectures import Detector, InputPreset, build
-from architectures.detector import CLASSES
-from architectures.weights import load_weights
 from detection.records import ModelFacts
+from detection.verdict import Label
+
+if TYPE_CHECKING:
+    from architectures import Detector
 
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
 SERVING = "serving.json"
+CLASSES: tuple[str, ...] = get_args(Label)
+"""Class names in the order of the logits, the same as `architectures.detector.CLASSES`."""
 
 
 class VersionError(ValueError):
@@ -23,8 +29,38 @@ class VersionError(ValueError):
 
 
 @dataclass(frozen=True)
+class Description:
+    """What ``model.json`` says of a version.
+
+    Attributes:
+        facts: Name, version, weights' hash and thresholds, as replies carry them.
+        temperature: What logits are divided by before the softmax (Guo et al., ICML 2017).
+        content: Everything ``model.json`` says.
+    """
+
+    facts: ModelFacts
+    temperature: float
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path | str) -> Description:
+        """Reads the description in a version's folder.
+
+        Raises:
+            VersionError: It is missing or malformed.
+        """
+        content = _read_json(Path(folder) / DESCRIPTION)
+        try:
+            return cls(_facts(content), _temperature(content), content)
+        except KeyError as error:
+            raise VersionError(f"{folder}: {DESCRIPTION} lacks {error}") from error
+        except (ValueError, TypeError) as error:
+            raise VersionError(f"{folder}: {error}") from error
+
+
+@dataclass(frozen=True)
 class ModelVersion:
-    """One version of a model, ready to judge.
+    """One version of a model with its network, ready to judge.
 
     Attributes:
         facts: Name, version, weights' hash and thresholds, as replies carry them.
@@ -48,23 +84,26 @@ class ModelVersion:
         Raises:
             VersionError: Something is missing, malformed or altered.
         """
+        # Here, as torch takes seconds to import and most uses of this module need none.
+        from architectures import InputPreset, build  # noqa: PLC0415
+        from architectures.weights import load_weights  # noqa: PLC0415
+
         folder = Path(folder)
-        description = _read_json(folder / DESCRIPTION)
+        read = Description.read(folder)
+        content = read.content
         try:
-            facts = _facts(description)
-            temperature = _temperature(description)
             weights = folder / WEIGHTS
-            if _sha256(weights) != facts.weights_sha256:
+            if _sha256(weights) != read.facts.weights_sha256:
                 raise VersionError(f"the SHA-256 of {WEIGHTS} is not the one in {DESCRIPTION}")
-            detector = build(description["architecture"], **description.get("options", {}))
-            detector.preset = InputPreset.from_dict(description["preset"])
+            detector = build(content["architecture"], **content.get("options", {}))
+            detector.preset = InputPreset.from_dict(content["preset"])
             load_weights(detector, weights)
         except KeyError as error:
             raise VersionError(f"{folder}: {DESCRIPTION} lacks {error}") from error
         except (ValueError, TypeError, OSError) as error:
             raise VersionError(f"{folder}: {error}") from error
         detector.eval().requires_grad_(requires_grad=False)
-        return cls(facts, temperature, detector, description)
+        return cls(read.facts, read.temperature, detector, content)
 
 
 def serving_versions(store: Path | str) -> dict[str, str]:
@@ -97,6 +136,11 @@ def version_folder(store: Path | str, name: str, version: str) -> Path:
         known = sorted(path.parent.name for path in (Path(store) / name).glob(f"*/{DESCRIPTION}"))
         raise VersionError(f"no version {version} of {name}; there is {', '.join(known) or 'none'}")
     return folder
+
+
+def graph_file(store: Path | str, name: str, version: str) -> Path:
+    """Gives where the exported graph of a version lies once its archive was built."""
+    return Path(store) / f"{name}-{version}.onnx"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from detection.errors import InputError
-from detection.faces import FaceFinder
-from detection.ingest import ingest
 from detection.judge import Judge, judge_messages
 from detection.message import is_message, pack_error
 from detection.reply import judgement_reply
 from handlers.exchange import Context, Row, answer_json, uploaded
+
+if TYPE_CHECKING:
+    from detection.faces import FaceFinder
 
 
 class ModelHandler:
@@ -26,13 +26,15 @@ class ModelHandler:
 
     def initialize(self, context: Context) -> None:
         """Load the network from the archive; `model.json` in it says which and how."""
-        # Several workers share the cores: more threads each make all of them slower.
-        torch.set_num_threads(1)
-        self._judge = Judge(Path(context.system_properties["model_dir"]))
+        # Several workers share the cores: more threads each make all of them slower. Torch, where
+        # it is used, reads the same from the worker's environment (ops/server.py).
+        self._judge = Judge(Path(context.system_properties["model_dir"]), threads=1)
 
     @cached_property
     def _finder(self) -> FaceFinder:
-        """Loaded with the first picture: in the workflow, ingest has one."""
+        """Loaded with the first picture: in the workflow, ingest has one, and OpenCV with it."""
+        from detection.faces import FaceFinder  # noqa: PLC0415
+
         return FaceFinder(threads=1)
 
     def handle(self, data: Sequence[Row], context: Context) -> list[bytes]:
@@ -49,6 +51,8 @@ class ModelHandler:
         ]
 
     def _ingest(self, row: Row) -> bytes:
+        from detection.ingest import ingest  # noqa: PLC0415 (see `_finder`)
+
         try:
             return ingest(uploaded(row), self._finder)
         except InputError as error:

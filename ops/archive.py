@@ -10,6 +10,7 @@ Run as `python -m ops.archive`, or `python -m ops.archive --model cnn --version 
 import argparse
 import hashlib
 import json
+import os
 import re
 import sys
 import tempfile
@@ -21,14 +22,15 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ops import manifest, packing
+from ops import graphs, manifest, packing
 from ops.errors import OpsError
 from ops.locks import locked
 from ops.manifest import sha256
 from ops.settings import MODELS, ROOT, WORKFLOW, Settings
 
 BATCH_SIZE = 8
-MAX_BATCH_DELAY_MS = 5
+# A lone request waits this long at every node; what is queued already joins its batch at once.
+MAX_BATCH_DELAY_MS = 1
 WORKFLOW_ARCHIVE = f"{WORKFLOW}.war"
 _SPEC = ROOT / "handlers" / "workflow.yaml"
 # Version of the nodes that hold code and no weights.
@@ -85,12 +87,15 @@ def serving_versions(model_store: Path) -> dict[str, str]:
 
 
 def model_plan(model_store: Path, name: str, version: str) -> Plan:
-    """The archive of one version of a model.
+    """The archive of one version of a model; its graph is exported if that was not done before.
 
     Raises:
-        OpsError: the version's folder is not complete.
+        OpsError: the version's folder is not complete, or cannot be exported.
     """
     weights = _version_files(model_store, name, version)
+    graph = graphs.graph(model_store, name, version)
+    if graph is not None:
+        weights[graphs.GRAPH] = graph
     return Plan(
         model_file(name, version), name, version, ROOT / "handlers" / "model.py", _code() | weights
     )
@@ -198,8 +203,20 @@ def _build_one(store: Path, plan: Plan) -> None:
 def workflow_spec(archives: dict[str, str]) -> str:
     """The workflow's specification with the file names of its nodes' archives put in."""
     return Template(_SPEC.read_text()).substitute(
-        archives, batch_size=BATCH_SIZE, max_batch_delay_ms=MAX_BATCH_DELAY_MS
+        archives,
+        batch_size=BATCH_SIZE,
+        max_batch_delay_ms=MAX_BATCH_DELAY_MS,
+        workers=node_workers(len(os.sched_getaffinity(0))),
     )
+
+
+def node_workers(cores: int) -> int:
+    """How many processes each node of the workflow gets, each with one thread.
+
+    Ingest and the two networks cost about the same (`make bench` prints it), so a third of the
+    cores each keeps all cores busy; explain costs little, and its processes mostly sleep.
+    """
+    return max(1, round(cores / 3))
 
 
 def require_whole(store: Path, name: str, version: str) -> None:

@@ -18,10 +18,19 @@ from ops.properties import for_service, write_properties
 from ops.settings import Settings
 
 _LOG_CONFIG = Path(__file__).parent / "torchserve" / "log4j2.xml"
+# First on the workers' path: keeps them from importing torch where nothing uses it.
+_WORKER_SITE = Path(__file__).parent / "torchserve" / "worker"
 _MAIN_CLASS = "org.pytorch.serve.ModelServer"
 # Several processes share the cores: with more than one thread each they are several times slower.
 _ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+    ),
+    "1",
 )
 
 
@@ -101,7 +110,9 @@ class TorchServe:
             "TorchServe",
             command(settings, properties, config, self._scratch),
             cwd=settings.run_dir,
-            environment=environment | _ONE_THREAD | {"TMPDIR": str(self._scratch)},
+            environment=environment
+            | _ONE_THREAD
+            | {"TMPDIR": str(self._scratch), "PYTHONPATH": str(_WORKER_SITE)},
             log=settings.log_dir / "torchserve-console.log",
         )
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import csv
 import itertools
+import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +12,7 @@ import pytest
 from PIL import Image
 from skimage import data, transform
 
+from detection import faces as faces_module
 from detection.faces import FaceFinder, crop_face, crop_region, whole_image_region
 from detection.limits import CROP_SIZE, MAX_FACES
 
@@ -183,3 +188,59 @@ def test_whole_image_region() -> None:
     assert whole_image_region(640, 480) == (0, 0, 640, 480)
     crop = crop_face(np.zeros((480, 640, 3), np.uint8), whole_image_region(640, 480))
     assert crop.shape == (CROP_SIZE, CROP_SIZE, 3)
+
+
+def test_reduced_pixels_give_the_same_faces_in_pixels_of_the_picture(
+    finder: FaceFinder, portrait: UInt8Array
+) -> None:
+    large = np.asarray(Image.fromarray(portrait).resize((2048, 2048), Image.Resampling.BICUBIC))
+    small = np.asarray(Image.fromarray(large).reduce(2))
+    (full,), (reduced,) = finder.find(large), finder.find(small, (2048, 2048))
+    assert reduced.box == pytest.approx(full.box, abs=4)
+    assert reduced.landmarks == pytest.approx(np.array(full.landmarks), abs=4)
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 3])
+def test_crop_of_a_reduced_picture_lies_where_the_crop_of_the_picture_does(
+    portrait: UInt8Array, reduction: int
+) -> None:
+    side = 512 * reduction
+    large = np.asarray(Image.fromarray(portrait).resize((side, side), Image.Resampling.BICUBIC))
+    region = (151 * reduction + 1, 40 * reduction, 400 * reduction + 1, 289 * reduction)
+    one, other = crop_face(large, region), crop_face(portrait, region, reduction)
+    assert np.abs(one.astype(int) - other).mean() < 3
+    shifted = crop_face(portrait[:, 1:], region, reduction)
+    assert np.abs(one.astype(int) - shifted).mean() > np.abs(one.astype(int) - other).mean() + 2
+
+
+def test_a_close_up_is_searched_once(portrait: UInt8Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    finder, sides = FaceFinder(), []
+    search = FaceFinder._search
+
+    def noted(self: FaceFinder, *arguments: Any) -> npt.NDArray[np.float32]:
+        sides.append(arguments[2])
+        return search(self, *arguments)
+
+    monkeypatch.setattr(FaceFinder, "_search", noted)
+    close_up = np.asarray(Image.fromarray(portrait[40:220, 130:310]).resize((256, 256)))
+    assert len(finder.find(close_up)) == 1
+    assert sides == [192]
+    sides.clear()
+    finder.find(portrait)
+    assert sides == [192, 512]
+
+
+@pytest.mark.dataset
+def test_searching_close_ups_once_loses_no_face(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (data_root / "manifest.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "validation"]
+    chosen = random.Random(0).sample(rows, 150)  # noqa: S311 - not for cryptography
+    pictures = [np.asarray(Image.open(data_root / row["path"]).convert("RGB")) for row in chosen]
+    finder = FaceFinder()
+    once = [len(finder.find(picture)) for picture in pictures]
+    monkeypatch.setattr(faces_module, "_CLOSE_UP_SIDE", 0)
+    twice = [len(finder.find(picture)) for picture in pictures]
+    assert once == twice
+    assert sum(once) >= 140

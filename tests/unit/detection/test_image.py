@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from detection import limits
 from detection.errors import InputError
-from detection.image import BACKGROUND, decode_image
+from detection.image import BACKGROUND, decode_image, decode_regions
 
 UInt8Array = npt.NDArray[np.uint8]
 Encode = Callable[..., bytes]
@@ -385,3 +385,78 @@ def test_damaged_tiff_writes_nothing_to_the_log(
     os.write(2, b"still open")
     assert capfd.readouterr().err == "still open"
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+# Reduced decoding and parts.
+
+
+@pytest.mark.parametrize(
+    ("least", "reduction"), [(513, 1), (512, 1), (257, 1), (256, 2), (100, 4), (64, 8), (1, 8)]
+)
+@pytest.mark.parametrize("file_format", ["JPEG", "MPO"])
+def test_jpeg_is_reduced_as_far_as_its_long_side_allows(
+    portrait: UInt8Array, encode: Encode, least: int, reduction: int, file_format: str
+) -> None:
+    image = decode_image(encode(portrait, file_format, quality=95), least)
+    assert (image.reduction, image.width, image.height) == (reduction, 512, 512)
+    assert image.pixels.shape == (512 // reduction, 512 // reduction, 3)
+    expected = Image.fromarray(portrait).reduce(reduction)
+    assert mean_difference(image.pixels, np.asarray(expected)) < 4
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_of_any_kind_is_reduced(
+    portrait: UInt8Array, encode: Encode, mode: str, *, progressive: bool
+) -> None:
+    picture = Image.fromarray(portrait).convert(mode)
+    image = decode_image(encode(picture, "JPEG", quality=95, progressive=progressive), 256)
+    assert image.reduction == 2
+    expected = np.asarray(picture.convert("RGB").reduce(2))
+    assert mean_difference(image.pixels, expected) < 6
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_other_formats_are_never_reduced(
+    portrait: UInt8Array, encode: Encode, file_format: str
+) -> None:
+    image = decode_image(encode(portrait, file_format), 64)
+    assert (image.reduction, image.pixels.shape) == (1, (512, 512, 3))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_parts_are_those_of_the_whole_picture(
+    portrait: UInt8Array, encode: Encode, orientation: int, reduction: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(portrait[:300], "JPEG", quality=90, exif=exif)
+    whole = decode_image(data, 512 // reduction)
+    assert whole.reduction == reduction
+    size = (whole.width, whole.height)
+    assert size == ((300, 512) if orientation > 4 else (512, 300))
+    regions = [(0, 0, *size), (40, 20, 141, 121), (7, 100, 200, 299)]
+    for region, part in zip(regions, decode_regions(data, regions, reduction), strict=True):
+        left, top = part.left // reduction, part.top // reduction
+        height, width = part.pixels.shape[:2]
+        assert part.reduction == reduction
+        assert part.left <= region[0]
+        assert part.top <= region[1]
+        assert part.left + width * reduction >= region[2]
+        assert part.top + height * reduction >= region[3]
+        assert width * reduction < region[2] - region[0] + 2 * reduction
+        assert np.array_equal(part.pixels, whole.pixels[top : top + height, left : left + width])
+
+
+def test_parts_of_a_deep_grey_picture_keep_its_range(encode: Encode) -> None:
+    ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    data = encode(Image.fromarray(ramp), "TIFF")
+    (part,) = decode_regions(data, [(0, 0, 32, 32)])
+    assert np.array_equal(part.pixels, decode_image(data).pixels[:32, :32])
+
+
+def test_parts_of_bad_files_are_refused(portrait_jpeg: bytes) -> None:
+    for data in (b"", b"text", portrait_jpeg[:5000]):
+        with pytest.raises(InputError):
+            decode_regions(data, [(0, 0, 10, 10)])

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 WITHOUT_TORCH = (
-    "errors", "evidence", "explain", "faces", "image", "ingest", "jpeg", "limits", "message",
-    "overlay", "quiet", "reasons", "records", "reply", "sniff", "tally",
-    "verdict",
+    "batch", "engine", "errors", "evidence", "explain", "faces", "image", "ingest", "jpeg", "judge",
+    "limits", "message", "overlay", "pipeline", "quiet", "reasons", "records", "reply", "session",
+    "sniff", "tally", "upright", "verdict", "version",
 )  # fmt: skip
 
 

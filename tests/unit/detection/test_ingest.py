@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ import pytest
 from PIL import Image
 
 from detection.errors import InputError
-from detection.faces import Face, FaceFinder, crop_face, whole_image_region
+from detection.faces import SEARCH_SIDE, Face, FaceFinder, crop_face, whole_image_region
+from detection.image import decode_image
 from detection.ingest import ingest
+from detection.judge import Judge
 from detection.limits import MAX_FACES
 from detection.reasons import Reason
 from detection.records import FaceCrops
+from detection.version import serving_versions, version_folder
 
 UInt8Array = npt.NDArray[np.uint8]
 Encode = Callable[..., bytes]
@@ -34,7 +38,11 @@ class FixedFinder:
         self._faces = [Face(box, region, 0.9, marks)] * faces
         self._error = error
 
-    def find(self, pixels: UInt8Array) -> list[Face]:  # noqa: ARG002
+    def find(
+        self,
+        pixels: UInt8Array,  # noqa: ARG002
+        size: tuple[int, int] | None = None,  # noqa: ARG002
+    ) -> list[Face]:
         if self._error:
             raise self._error
         return self._faces
@@ -111,3 +119,85 @@ def test_ingest_never_raises(
         FaceCrops.from_bytes(message)
     assert (caught.value.code, caught.value.type) == (500, "internal_error")
     assert type(error).__name__ in caplog.text
+
+
+# Large pictures are decoded no larger than their faces need.
+
+_STORE = Path(__file__).resolve().parents[3] / "model_store"
+
+
+@pytest.fixture(scope="module")
+def judges(model_store: Path) -> list[Judge]:
+    """The models that serve, or untrained ones where a new architecture is in the making."""
+    store = _STORE if (_STORE / "serving.json").is_file() else model_store
+    return [
+        Judge(version_folder(store, name, version), "cpu")
+        for name, version in serving_versions(store).items()
+    ]
+
+
+def enlarged(portrait: UInt8Array, side: int) -> UInt8Array:
+    return np.asarray(Image.fromarray(portrait).resize((side, side), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("side", [2048, 2999, 4096])
+@pytest.mark.parametrize("quality", [75, 92])
+def test_reduced_decoding_hardly_changes_the_figures(
+    portrait: UInt8Array, encode: Encode, finder: FaceFinder, judges: list[Judge],
+    side: int, quality: int,
+) -> None:  # fmt: skip
+    data = encode(enlarged(portrait, side), "JPEG", quality=quality)
+    assert decode_image(data, SEARCH_SIDE).reduction > 1
+    crops = FaceCrops.from_bytes(ingest(data, finder))
+    assert (crops.subject.image.width, crops.subject.image.height) == (side, side)
+    (region,) = crops.subject.regions.tolist()
+    (unreduced,) = finder.find(decode_image(data).pixels)
+    assert region == pytest.approx(list(unreduced.region), abs=side / 500)
+    full = crop_face(decode_image(data).pixels, tuple(region))[np.newaxis]
+    for judge in judges:
+        assert judge.judge(crops.faces).probabilities == pytest.approx(
+            judge.judge(full).probabilities, abs=0.02
+        )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_small_face_is_cropped_from_the_picture_at_full_size(
+    portrait: UInt8Array, encode: Encode, finder: FaceFinder, orientation: int
+) -> None:
+    picture = np.full((2100, 3001, 3), 90, np.uint8)
+    picture[300:812, 400:912] = portrait
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = (
+        Image.fromarray(picture).transpose(_STORED_AS[orientation])
+        if (orientation > 1)
+        else Image.fromarray(picture)
+    )
+    data = encode(stored, "JPEG", quality=95, exif=exif)
+    crops = FaceCrops.from_bytes(ingest(data, finder))
+    subject = crops.subject
+    assert (subject.image.width, subject.image.height) == (3001, 2100)
+    (region,) = subject.regions.tolist()
+    assert 400 < region[0] < region[2] < 912
+    assert 300 < region[1] < region[3] < 812
+    expected = crop_face(decode_image(data).pixels, tuple(region))
+    assert np.array_equal(crops.faces[0], expected)
+
+
+_STORED_AS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def test_a_truncated_large_picture_is_refused(
+    portrait: UInt8Array, encode: Encode, finder: FaceFinder
+) -> None:
+    data = encode(enlarged(portrait, 2048), "JPEG", quality=90)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        FaceCrops.from_bytes(ingest(data[: len(data) // 2], finder))

@@ -18,6 +18,7 @@ from detection.judge import Judge, judge_messages
 from detection.message import pack_error
 from detection.reasons import Reason
 from detection.records import FaceCrops, ImageFacts, ModelJudgement, Subject
+from detection.torch_engine import TorchEngine
 from detection.version import VersionError
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -30,6 +31,11 @@ _DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 @pytest.fixture(scope="module", params=["cnn", "efficientnet"])
 def judge(request: pytest.FixtureRequest, model_store: Path) -> Judge:
     return Judge(model_store / request.param / "1.0", device="cpu")
+
+
+def detector_of(judge: Judge) -> Detector:
+    assert isinstance(judge.engine, TorchEngine)
+    return judge.engine.detector
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,7 @@ def test_judgement(judge: Judge, faces: UInt8Array) -> None:
 
 
 def test_temperature_divides_the_logits(judge: Judge, faces: UInt8Array) -> None:
-    detector = judge.version.detector
+    detector = detector_of(judge)
     with torch.no_grad():
         logits = detector(detector.preset.to_input(faces))
     expected = torch.softmax(logits / 1.5, dim=1).numpy()
@@ -92,7 +98,7 @@ def test_one_forward_pass_for_all_requests(
     judge: Judge, faces: UInt8Array, request_of: Request
 ) -> None:
     passes = []
-    handle = judge.version.detector.features.register_forward_hook(
+    handle = detector_of(judge).features.register_forward_hook(
         lambda _module, given, _result: passes.append(len(given[0]))
     )
     judge_messages([request_of(faces[:3]), request_of(faces[3:4]), request_of(faces[4:])], judge)
@@ -198,7 +204,7 @@ def test_figures_that_are_not_finite_become_an_error(
 ) -> None:
     broken = Judge(model_store / "cnn" / "1.0", device="cpu")
     with torch.no_grad():
-        for parameter in broken.version.detector.head.parameters():
+        for parameter in detector_of(broken).head.parameters():
             parameter.fill_(float("nan"))
     (answer,) = judge_messages([request_of(faces[:1])], broken)
     with pytest.raises(InputError, match="failed"):
@@ -229,4 +235,4 @@ def test_same_figures_on_every_device(
 
 
 def test_the_best_device_is_chosen(model_store: Path) -> None:
-    assert Judge(model_store / "cnn" / "1.0").device.type == _DEVICES[-1]
+    assert Judge(model_store / "cnn" / "1.0").engine.device == _DEVICES[-1]

@@ -136,6 +136,8 @@ OF_JUDGEMENT: list[Edit] = [
     lambda facts, _: facts["model"].update(name="<script>"),
     lambda facts, _: facts["model"].update(version=1.0),
     lambda facts, _: facts["model"].update(weights_sha256="f"),
+    lambda facts, _: facts["model"].update(engine="abacus"),
+    lambda facts, _: facts["model"].update(engine=[]),
     lambda facts, _: facts["model"]["thresholds"].update(fake=True),
     lambda facts, _: facts["model"]["thresholds"].update(fake="0.8"),
     lambda facts, _: facts["model"]["thresholds"].update(real=-0.1),
@@ -171,3 +173,9 @@ def test_model_facts_as_the_reply_shows_them() -> None:
     assert facts["thresholds"] == {"fake": 0.8, "real": 0.3}
     assert ModelFacts.read(facts) == MODEL
     assert ModelFacts.read(replace(MODEL, fake=1).as_dict()).fake == 1
+
+
+def test_judgement_of_an_older_archive_ran_in_torch() -> None:
+    facts = MODEL.as_dict()
+    assert facts.pop("engine") == "torch"
+    assert ModelFacts.read(facts).engine == "torch"

@@ -145,6 +145,21 @@ def test_no_node_is_a_function() -> None:
     assert "retry-attempts: 2" in spec
 
 
+def test_crops_travel_to_the_networks_alone() -> None:
+    spec = archive.workflow_spec(dict.fromkeys(("ingest", "cnn", "efficientnet", "explain"), "x"))
+    assert "    ingest: [cnn, efficientnet]\n" in spec
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (4, 1), (6, 2), (16, 5), (64, 21)])
+def test_every_node_gets_a_third_of_the_cores(
+    cores: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    spec = archive.workflow_spec(dict.fromkeys(("ingest", "cnn", "efficientnet", "explain"), "x"))
+    assert f"min-workers: {workers}\n" in spec
+    assert f"max-workers: {workers}\n" in spec
+
+
 def test_an_altered_archive_is_not_loaded(settings: Settings) -> None:
     store = settings.model_store
     archive.build_all(settings)
