@@ -77,12 +77,14 @@ def test_what_is_copied_is_enough_to_serve(tmp_path: Path) -> None:
     for source in copied_from_the_repository():
         path = ROOT / source
         if path.is_dir():
-            pattern = shutil.ignore_patterns("__pycache__", "*.mar", "*.war", "archives.json")
+            pattern = shutil.ignore_patterns(
+                "__pycache__", "*.mar", "*.war", "*.onnx", "archives.json"
+            )
             shutil.copytree(path, app / source, ignore=pattern)
         else:
             shutil.copyfile(path, app / source)
     store = tmp_path / "store"
-    environment = {"MODEL_STORE": str(store), "PATH": ""}
+    environment = {"MODEL_STORE": str(store), "RUN_DIR": str(tmp_path / "run"), "PATH": ""}
     for module, *arguments in (
         ("ops.seed",),
         ("ops.archive",),
@@ -101,7 +103,7 @@ def test_what_is_copied_is_enough_to_serve(tmp_path: Path) -> None:
         # Nothing runs there, which is what `status` must find out.
         expected = 1 if module == "ops.status" else 0
         assert done.returncode == expected, done.stdout + done.stderr
-    assert (store / "deepfake.war").is_file()
+    assert (tmp_path / "run" / "workflows" / "deepfake.war").is_file()
     assert (tmp_path / "site" / "index.html").is_file()
 
 
@@ -111,7 +113,7 @@ def test_the_images_environment_is_one_of_ours() -> None:
     settings = Settings.from_environment(environment)
     assert settings.edge_bind == "0.0.0.0"
     assert settings.json_output
-    writable = [settings.run_dir, settings.site_dir, settings.model_store]
+    writable = [settings.run_dir, settings.state_dir, settings.site_dir, settings.model_store]
     assert all(str(folder).startswith("/var/lib/deepfake/") for folder in writable)
 
 
