@@ -24,7 +24,7 @@ from tests.support.service import RunningService, new_settings, run_service, wai
 
 pytestmark = pytest.mark.integration
 
-LOGS = ("torchserve.log", "torchserve-console.log", "caddy.log")
+LOGS = ("torchserve.log", "torchserve-console.log", "caddy.log", "probe.log")
 TOKEN_SECONDS = 40.0
 HEAL_SECONDS = (
     240.0  # other work may hold the cores; how long it takes is measured by `make faults`

@@ -18,14 +18,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ops.errors import OpsError
+from ops.rollout import Rollout
 from ops.rotation import Rotation
 from tests.perf import report, traffic
 from tests.support.service import RunningService
+from tests.support.swapping import add_version_that_does_not_load
 
 MOST_SECONDS = 30.0
 SETTLE_SECONDS = 3.0
 GIVE_UP_SECONDS = 180.0
 LOG_DISK = "1m"
+BAD_MODEL, BAD_VERSION = "efficientnet", "6.6"
 NODES = ("ingest", "cnn", "efficientnet", "explain")
 
 Fault = Callable[[RunningService], None]
@@ -99,26 +102,21 @@ def rotate_tokens(service: RunningService) -> None:
         time.sleep(0.5)
 
 
-def register_bad_archive(service: RunningService) -> None:
-    """Offer a new version of a node that is no archive at all."""
-    archive = service.settings.model_store / "bad.mar"
-    archive.write_bytes(b"this is not an archive")
+def promote_bad_version(service: RunningService) -> None:
+    """Promote a version whose worker ends as it starts."""
+    add_version_that_does_not_load(service.settings.model_store, BAD_MODEL, BAD_VERSION)
     try:
-        service.management.register_model(
-            archive.name, "deepfake__cnn", batch_size=8, max_batch_delay_ms=5
-        )
+        Rollout.connect(service.settings, lambda _: None).promote(BAD_MODEL, BAD_VERSION)
     except OpsError:
         return
-    finally:
-        archive.unlink()
-    raise AssertionError("a bad archive was registered")
+    raise AssertionError("a version that does not load was promoted")
 
 
 def faults(*, log_disk: bool) -> dict[str, Fault]:
     """All faults, the harmless ones first."""
     found: dict[str, Fault] = {
         "tokens renewed five times": rotate_tokens,
-        "bad archive registered": register_bad_archive,
+        "bad version promoted": promote_bad_version,
     }
     found |= {f"kill -9 worker of {node}": kill_worker(node) for node in NODES}
     found |= {"edge stopped": stop_edge, "kill -9 edge": kill_edge, "kill -9 JVM": kill_torchserve}
