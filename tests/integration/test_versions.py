@@ -245,7 +245,7 @@ def test_a_promoted_version_that_cannot_load_gives_way_to_the_default(tmp_path: 
     store.mkdir()
     folder.mkdir()
     model_store(store)
-    add_version_that_does_not_load(store, "8.8")
+    add_version_that_does_not_load(store, MODEL, "8.8")
     record = {MODEL: {"serving": "8.8", "earlier": []}, "cnn": {"serving": "9", "earlier": []}}
     (folder / "state").mkdir()
     (folder / "state" / "promotions.json").write_text(
