@@ -172,6 +172,24 @@ bench: env-dev ## measure speed against the floor and other servers; ARGS="--onl
 engine: env ## compile the workflow engine (needs a JDK 17; the classes are committed)
 	@$(PY) -m ops.engine
 
+## Load and faults: each starts a service of its own, prints a table and writes build/perf/*.json
+
+.PHONY: load
+load: env-dev ## a ramp to well past saturation and back (5 minutes; ARGS="--seconds 5")
+	@$(PY) -m tests.perf.load $(ARGS)
+
+.PHONY: soak
+soak: env-dev ## steady traffic, memory and threads watched (20 minutes; ARGS="--minutes 3")
+	@$(PY) -m tests.perf.soak $(ARGS)
+
+.PHONY: faults
+faults: env-dev ## kill, hang, fill and rotate under traffic (as root for the full log disk)
+	@$(PY) -m tests.perf.faults $(ARGS)
+
+.PHONY: fuzz
+fuzz: env-dev ## 20,000 damaged files through the ingest code, 1,000 through a service
+	@$(PY) -m tests.perf.fuzz $(ARGS)
+
 ## The environment
 
 # A stamp says that everything was installed once; the check sees what was damaged since.

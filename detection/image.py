@@ -154,8 +154,8 @@ def _decode(data: bytes, least_side: int | None) -> DecodedImage:
     with _open(data) as image:
         name = "JPEG" if image.format == "MPO" else str(image.format)
         _check_shape(*image.size)
-        if image.info.get("progressive") and count_scans(data) > limits.MAX_SCANS:
-            raise _damaged("it has far more scans than any encoder writes")
+        if image.info.get("progressive"):
+            _check_scans(count_scans(data), image.width * image.height)
         quality = estimate_quality(getattr(image, "quantization", {})) if name == "JPEG" else None
         stored_size = image.size
         reduced = _reduce(image, max(image.size) // least_side if least_side else 1)
@@ -250,6 +250,11 @@ def _check_shape(width: int, height: int) -> None:
             "extreme_shape",
             f"{shape}; the longer side may be at most {limits.MAX_ASPECT} times the shorter.",
         )
+
+
+def _check_scans(scans: int, pixels: int) -> None:
+    if scans > limits.MAX_SCANS or scans * pixels > limits.MAX_SCANNED_PIXELS:
+        raise _damaged("it has far more scans than any encoder writes")
 
 
 def _damaged(detail: str = "it is truncated, damaged or of an unusual kind") -> InputError:

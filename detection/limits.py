@@ -15,6 +15,9 @@ MAX_ASPECT = 10
 MAX_SCANS = 100
 """Most scans of a progressive JPEG; encoders write about 10, and each costs a pass over it all."""
 
+MAX_SCANNED_PIXELS = 1_000_000_000
+"""Most pixels of all those passes together: 20 scans of the largest picture, about 2 seconds."""
+
 MAX_FACES = 16
 """Most faces judged in one picture, the largest first."""
 

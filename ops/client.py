@@ -112,13 +112,23 @@ class ManagementClient(_ApiClient):
         listing = self._json("GET", "/workflows")
         return [entry["workflowName"] for entry in listing["workflows"]]
 
-    def register_workflow(self, archive: str) -> None:
+    def register_workflow(
+        self, archive: str, *, response_timeout: int, startup_timeout: int
+    ) -> None:
         """Register a workflow; its nodes are loaded when this returns.
 
         Args:
             archive: file name of a `.war` in the workflow store.
+            response_timeout: seconds after which a node's silent worker counts as hung and is
+                started again. TorchServe's own defaults do not reach workflows, so they are given.
+            startup_timeout: the same while it loads.
         """
-        self._json("POST", "/workflows", query={"url": archive})
+        query: dict[str, str | int] = {
+            "url": archive,
+            "response_timeout": response_timeout,
+            "startup_timeout": startup_timeout,
+        }
+        self._json("POST", "/workflows", query=query)
 
     def unregister_workflow(self, name: str) -> None:
         """Take a workflow and its nodes out of service."""
@@ -191,6 +201,18 @@ class ManagementClient(_ApiClient):
         version are lost: see that there are none.
         """
         self._json("DELETE", f"/models/{name}" + (f"/{version}" if version else ""))
+
+
+class TokenClient(_ApiClient):
+    """The management API's renewal of tokens; wants the API key as its token."""
+
+    def renew(self, kind: str) -> None:
+        """Have a new token written into the key file; the one before lives out its time.
+
+        Args:
+            kind: `inference` or `management`.
+        """
+        self._json("GET", "/token", query={"type": kind})
 
 
 class InferenceClient(_ApiClient):

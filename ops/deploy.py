@@ -11,6 +11,7 @@ from ops.client import ManagementClient
 from ops.errors import OpsError
 from ops.locks import locked
 from ops.promotions import effective_versions
+from ops.properties import BASE, read_properties
 from ops.settings import MODELS, WORKFLOW, Settings
 from ops.site import render_site
 from ops.tokens import read_tokens
@@ -73,7 +74,12 @@ def _register(
 ) -> None:
     archive.build_workflow(settings, versions)
     archive.require_service_files(settings, versions)
-    management.register_workflow(archive.WORKFLOW_ARCHIVE)
+    properties = read_properties(BASE)
+    management.register_workflow(
+        archive.WORKFLOW_ARCHIVE,
+        response_timeout=int(properties["default_response_timeout"]),
+        startup_timeout=int(properties["default_startup_timeout"]),
+    )
 
 
 def remove_workflow(management: ManagementClient) -> None:

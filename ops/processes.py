@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
 from ops.errors import OpsError
 
 _PR_SET_PDEATHSIG = 1
+_LAST_BYTES = 16 * 1024
 
 
 class Child:
@@ -32,12 +34,12 @@ class Child:
     def start(
         cls, name: str, command: list[str], cwd: Path, environment: Mapping[str, str], log: Path
     ) -> "Child":
-        """Start `command`; what it prints is appended to `log`.
+        """Start `command`; what it prints is appended to `log`, or lost if that cannot be opened.
 
         Raises:
             OpsError: the program cannot be run.
         """
-        with log.open("ab") as output:
+        with _open_log(log) as output:
             try:
                 popen = subprocess.Popen(
                     command,
@@ -64,7 +66,12 @@ class Child:
 
     def last_words(self) -> str:
         """The last line that the program printed."""
-        lines = self._log.read_text(errors="replace").strip().splitlines()
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, self._log.stat().st_size - _LAST_BYTES))
+                lines = log.read(_LAST_BYTES).decode(errors="replace").strip().splitlines()
+        except OSError:
+            return "none"
         return lines[-1][:300] if lines else "none"
 
     def stop(self, grace: float = 20.0) -> None:
@@ -120,6 +127,13 @@ def is_alive(pid: int, started: float | None = None) -> bool:
         return started is None or abs(process.create_time() - started) < 1.0
     except psutil.Error:
         return False
+
+
+def _open_log(log: Path) -> BinaryIO:
+    try:
+        return log.open("ab")
+    except OSError:  # a full disk must not keep the service from running
+        return Path(os.devnull).open("ab")
 
 
 def _end_with_parent() -> None:

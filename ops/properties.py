@@ -33,6 +33,7 @@ def for_service(settings: Settings) -> dict[str, str]:
         "model_store": str(settings.model_store),
         "workflow_store": str(settings.workflow_store),
         "metrics_config": str(METRICS_CONFIG),
+        "token_expiration_min": str(settings.token_minutes),
     }
 
 

@@ -95,11 +95,19 @@ class TorchServe:
     """A TorchServe of ours, from start to stop."""
 
     def __init__(self, settings: Settings) -> None:
+        """Start it.
+
+        Raises:
+            OpsError: it cannot be started.
+        """
         self._settings = settings
         self._scratch = Path(tempfile.mkdtemp(prefix="deepfake-"))
         config = settings.run_dir / "config.properties"
         properties = for_service(settings)
-        write_properties(config, properties)
+        try:
+            write_properties(config, properties)
+        except OSError as error:
+            raise OpsError(f"{config} cannot be written: {error.strerror}.") from error
         environment = {
             name: value
             for name, value in os.environ.items()

@@ -57,6 +57,7 @@ class Settings:
         metrics_bind: the address on which the edge shows metrics to holders of the metrics token.
         metrics_token_file: a file with that token; without one a token is made in `run_dir`.
         json_output: the supervising process prints JSON lines, as log collectors want them.
+        token_minutes: how long a token of TorchServe lives; it is renewed after half of that time.
         workflow_engine: use our workflow engine (`ops/engine`) in place of TorchServe's own.
     """
 
@@ -72,6 +73,7 @@ class Settings:
     metrics_bind: str = LOOPBACK
     metrics_token_file: Path | None = None
     json_output: bool = False
+    token_minutes: float = 60.0
     workflow_engine: bool = True
 
     @classmethod
@@ -110,6 +112,7 @@ class Settings:
             metrics_bind=environment.get("EDGE_METRICS_BIND") or defaults.metrics_bind,
             metrics_token_file=Path(token_file).absolute() if token_file else None,
             json_output=environment.get("LOG_FORMAT") == "json",
+            token_minutes=_minutes(environment, "TOKEN_MINUTES", defaults.token_minutes),
             workflow_engine=environment.get("WORKFLOW_ENGINE", "own") != "torchserve",
         )
 
@@ -130,6 +133,7 @@ class Settings:
             "EDGE_METRICS_BIND": self.metrics_bind,
             "METRICS_TOKEN_FILE": str(self.metrics_token_file or ""),
             "LOG_FORMAT": "json" if self.json_output else "",
+            "TOKEN_MINUTES": str(self.token_minutes),
             "WORKFLOW_ENGINE": "own" if self.workflow_engine else "torchserve",
         }
 
@@ -188,3 +192,14 @@ def _number(
     if not (text.isdecimal() and 0 < int(text) <= most):
         raise OpsError(f"{variable}={text} is not {what}: give a number from 1 to {most}.")
     return int(text)
+
+
+def _minutes(environment: Mapping[str, str], variable: str, default: float) -> float:
+    text = environment.get(variable, "")
+    try:
+        minutes = float(text) if text else default
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise OpsError(f"{variable}={text} is not a number of minutes above 0.")
+    return minutes

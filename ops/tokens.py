@@ -3,12 +3,16 @@
 import json
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ops.errors import OpsError
 from ops.settings import Settings
 
+_T = TypeVar("_T")
 KEY_FILE = "key_file.json"
 INFERENCE_TOKEN_FILE = "inference.token"  # noqa: S105 - the name of a file
 _METRICS_TOKEN_FILE = "metrics.token"  # noqa: S105 - the name of a file
@@ -22,16 +26,55 @@ class Tokens:
     inference: str
 
 
+@dataclass(frozen=True, repr=False)
+class Keys:
+    """What the tokens' renewal needs.
+
+    Attributes:
+        api: the key that allows to make new tokens.
+        expires: when the first of the tokens ends, in seconds since the epoch.
+    """
+
+    api: str
+    expires: float
+
+
 def read_tokens(run_dir: Path) -> Tokens:
     """Read the tokens of the TorchServe whose working folder is `run_dir`.
+
+    They are renewed while the service runs: read them when they are needed, and do not keep them.
 
     Raises:
         OpsError: there is no key file, or it cannot be understood.
     """
+    return _read(run_dir, lambda keys: Tokens(keys["management"]["key"], keys["inference"]["key"]))
+
+
+def read_keys(run_dir: Path) -> Keys:
+    """Read the API key and the tokens' end.
+
+    Raises:
+        OpsError: there is no key file, or it cannot be understood.
+    """
+    return _read(
+        run_dir,
+        lambda keys: Keys(
+            keys["API"]["key"],
+            min(_seconds(keys[api]["expiration time"]) for api in ("management", "inference")),
+        ),
+    )
+
+
+def _seconds(time: str) -> float:
+    # Java prints up to nine digits of a second, Python reads six.
+    whole, _, fraction = time.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def _read(run_dir: Path, parse: Callable[[Any], _T]) -> _T:
     path = run_dir / KEY_FILE
     try:
-        keys = json.loads(path.read_text())
-        return Tokens(keys["management"]["key"], keys["inference"]["key"])
+        return parse(json.loads(path.read_text()))
     except FileNotFoundError as error:
         raise OpsError("TorchServe does not run here: start it with `make serve`.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

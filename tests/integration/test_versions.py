@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from ops import archive, manifest
+from ops import archive
 from ops.client import RefusedError
 from ops.deploy import deploy_workflow, remove_workflow
 from ops.settings import ROOT, WORKFLOW
@@ -26,6 +25,7 @@ from tests.support.swapping import (
     HUNG_SECONDS,
     Load,
     add_another_version,
+    add_version_that_does_not_load,
     copy_version,
     misplaced,
     swap,
@@ -45,21 +45,6 @@ def build(store: Path, version: str) -> None:
     archive.build(store, [archive.model_plan(store, MODEL, version)])
 
 
-def add_version_that_does_not_load(store: Path, version: str) -> None:
-    """A version whose archive is in the manifest, but whose worker ends as it starts."""
-    copy_version(store, MODEL, serving(store), version)
-    build(store, version)
-    file = archive.model_file(MODEL, version)
-    with zipfile.ZipFile(store / file) as whole:
-        parts = {name: whole.read(name) for name in whole.namelist()}
-    parts["model.py"] = b"raise RuntimeError('a bad archive')\n"
-    with zipfile.ZipFile(store / file, "w") as bad:
-        for name, data in parts.items():
-            bad.writestr(name, data)
-    inputs = manifest.read(store)[file]["inputs"]
-    manifest.add(store, file, manifest.sha256(store / file), inputs=inputs)
-
-
 def add_unsound_version(store: Path) -> None:
     """A version that calls everything fake: it loads, and fails the check."""
     folder = copy_version(store, MODEL, serving(store), UNSOUND)
@@ -76,7 +61,7 @@ def serving(store: Path) -> str:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = model_store(tmp_path_factory.mktemp("versions"))
-    add_version_that_does_not_load(store, BROKEN)
+    add_version_that_does_not_load(store, MODEL, BROKEN)
     add_unsound_version(store)
     return store
 
@@ -260,7 +245,7 @@ def test_a_promoted_version_that_cannot_load_gives_way_to_the_default(tmp_path: 
     store.mkdir()
     folder.mkdir()
     model_store(store)
-    add_version_that_does_not_load(store, "8.8")
+    add_version_that_does_not_load(store, MODEL, "8.8")
     record = {MODEL: {"serving": "8.8", "earlier": []}, "cnn": {"serving": "9", "earlier": []}}
     (folder / "state").mkdir()
     (folder / "state" / "promotions.json").write_text(

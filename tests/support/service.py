@@ -204,10 +204,16 @@ def survivors(processes: list[psutil.Process], seconds: float = 30.0) -> list[ps
 
 @contextmanager
 def run_service(
-    store: Path, folder: Path, *, workflow_engine: bool = True, prefix: Sequence[str] = ()
+    store: Path,
+    folder: Path,
+    *,
+    workflow_engine: bool = True,
+    settings: Settings | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[RunningService]:
     """Run a service with everything loaded; ends it and checks that no process is left."""
-    settings = replace(new_settings(store, folder), workflow_engine=workflow_engine)
+    if settings is None:
+        settings = replace(new_settings(store, folder), workflow_engine=workflow_engine)
     running = start(settings, prefix)
     try:
         wait_for_output(running, "Both models also answer")

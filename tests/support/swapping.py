@@ -8,6 +8,7 @@ import math
 import shutil
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from ops import archive
+from ops import archive, manifest
 from ops.client import InferenceClient, ManagementClient
 from ops.rollout import Outcome, Rollout
 from ops.settings import ROOT, WORKFLOW
@@ -236,3 +237,18 @@ def swap(rollout: Rollout, model: str, version: str, wait: Waiter, pause: int) -
         done.append(Step(action, begin, time.monotonic()))
         wait(pause)
     return done
+
+
+def add_version_that_does_not_load(store: Path, model: str, version: str) -> None:
+    """A version whose archive is in the manifest, but whose worker ends as it starts."""
+    copy_version(store, model, archive.serving_versions(store)[model], version)
+    archive.build(store, [archive.model_plan(store, model, version)])
+    file = archive.model_file(model, version)
+    with zipfile.ZipFile(store / file) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    parts["model.py"] = b"raise RuntimeError('a bad archive')\n"
+    with zipfile.ZipFile(store / file, "w") as bad:
+        for name, data in parts.items():
+            bad.writestr(name, data)
+    inputs = manifest.read(store)[file]["inputs"]
+    manifest.add(store, file, manifest.sha256(store / file), inputs=inputs)

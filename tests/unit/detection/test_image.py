@@ -367,6 +367,18 @@ def test_progressive_jpeg_of_thousands_of_scans(portrait: UInt8Array, encode: En
     assert decode_image(data[:last] + data[last:-2] * 20 + data[-2:]).width == 100
 
 
+def test_many_scans_of_a_large_picture_are_refused(
+    encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(np.zeros((100, 100, 3), np.uint8), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    many = data[:last] + data[last:-2] * 20 + data[-2:]
+    assert decode_image(many).width == 100
+    monkeypatch.setattr(limits, "MAX_SCANNED_PIXELS", 15 * 100 * 100)
+    assert decode_image(data).width == 100
+    assert refusal(many).type == "damaged_picture"
+
+
 def test_pictures_hidden_behind_other_bytes_are_not_searched_for(portrait_jpeg: bytes) -> None:
     assert refusal(b"GIF no more" + portrait_jpeg).type in {"unsupported_format", "damaged_picture"}
     assert refusal(b"\r\n" + portrait_jpeg).code == 415

@@ -142,7 +142,7 @@ def test_no_node_is_a_function() -> None:
     assert spec.count("url: x") == 4
     assert f"batch-size: {archive.BATCH_SIZE}" in spec
     assert archive.BATCH_SIZE > 1
-    assert "retry-attempts: 2" in spec
+    assert "retry-attempts: 1" in spec
 
 
 def test_crops_travel_to_the_networks_alone() -> None:

@@ -16,6 +16,7 @@ from ops.client import (
     LoadedVersion,
     ManagementClient,
     RefusedError,
+    TokenClient,
 )
 from ops.errors import OpsError
 from ops.ports import free_ports
@@ -80,7 +81,9 @@ def test_a_refusal_becomes_one_sentence(address: str) -> None:
     error = {"code": 409, "type": "Conflict", "message": "Workflow deepfake\nis registered"}
     reply("/workflows", error, 409)
     with pytest.raises(OpsError) as caught:
-        ManagementClient(address, "secret").register_workflow("deepfake.war")
+        ManagementClient(address, "secret").register_workflow(
+            "deepfake.war", response_timeout=20, startup_timeout=180
+        )
     assert str(caught.value) == (
         "POST /workflows failed: Workflow deepfake is registered (HTTP 409)."
     )
@@ -177,3 +180,18 @@ def test_a_token_is_read_anew_with_each_request(address: str) -> None:
     assert client.healthy()
     assert client.healthy()
     assert [token for _, _, token in Answers.seen] == ["Bearer first", "Bearer second"]
+
+
+def test_a_workflow_is_registered_with_its_timeouts(address: str) -> None:
+    reply("/workflows", {"status": "ok"})
+    ManagementClient(address, "secret").register_workflow(
+        "deepfake.war", response_timeout=20, startup_timeout=180
+    )
+    path = "/workflows?url=deepfake.war&response_timeout=20&startup_timeout=180"
+    assert Answers.seen[0][:2] == ("POST", path)
+
+
+def test_a_token_is_renewed_with_the_api_key(address: str) -> None:
+    reply("/token", {})
+    TokenClient(address, "api-key").renew("inference")
+    assert Answers.seen == [("GET", "/token?type=inference", "Bearer api-key")]

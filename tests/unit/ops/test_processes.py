@@ -81,3 +81,15 @@ def test_the_last_words_of_a_program(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert child.exit_status() == 1
     assert child.last_words() == "no such file"
+
+
+def test_a_log_that_cannot_be_opened_keeps_no_program_from_running(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.mkdir()
+    child = Child.start("It", [sys.executable, "-c", "print(1)"], tmp_path, os.environ, log)
+    deadline = time.monotonic() + 30
+    while child.exit_status() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert child.exit_status() == 0
+    assert child.last_words() == "none"

@@ -75,6 +75,7 @@ def test_settings_survive_the_way_through_an_environment(tmp_path: Path) -> None
         metrics_bind="10.0.0.1",
         metrics_token_file=tmp_path / "token",
         json_output=True,
+        token_minutes=5.0,
         workflow_engine=False,
     )
     # Or a setting that was added since would be forgotten here.
@@ -90,3 +91,14 @@ def test_settings_survive_the_way_through_an_environment(tmp_path: Path) -> None
 def test_a_senseless_limit_is_refused(text: str) -> None:
     with pytest.raises(OpsError, match=r"^MAX_REQUESTS=.* give a number from 1 to 10000"):
         Settings.from_environment({"MAX_REQUESTS": text})
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("", 60.0), ("5", 5.0), ("0.1", 0.1)])
+def test_minutes_that_a_token_lives(text: str, minutes: float) -> None:
+    assert Settings.from_environment({"TOKEN_MINUTES": text}).token_minutes == minutes
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "ten", "nan", "inf"])
+def test_a_token_must_live_for_some_time(text: str) -> None:
+    with pytest.raises(OpsError, match="TOKEN_MINUTES"):
+        Settings.from_environment({"TOKEN_MINUTES": text})

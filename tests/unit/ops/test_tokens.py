@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ops.errors import OpsError
-from ops.tokens import KEY_FILE, Tokens, read_tokens, write_inference_token
+from ops.tokens import KEY_FILE, Tokens, read_keys, read_tokens, write_inference_token
 
 
 def write_keys(folder: Path, content: object) -> None:
@@ -47,3 +48,23 @@ def test_the_edges_token_is_for_the_owner_only(tmp_path: Path) -> None:
 
 def test_tokens_do_not_show_in_a_repr() -> None:
     assert "secret" not in repr(Tokens("secret-m", "secret-i"))
+
+
+def test_keys_tell_when_the_first_token_ends(tmp_path: Path) -> None:
+    ends = {"management": "2026-01-01T00:00:10.123456789Z", "inference": "2026-01-01T00:00:09Z"}
+    keys = {api: {"key": api, "expiration time": end} for api, end in ends.items()}
+    write_keys(tmp_path, keys | {"API": {"key": "secret-a"}})
+    read = read_keys(tmp_path)
+    assert read.api == "secret-a"
+    assert read.expires == datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC).timestamp()
+    assert "secret" not in repr(read)
+    del keys["inference"]
+    keys["inference"] = keys["management"]
+    write_keys(tmp_path, keys | {"API": {"key": "a"}})
+    assert read_keys(tmp_path).expires == pytest.approx(read.expires + 1.123456789, abs=1e-6)
+
+
+def test_keys_without_an_end_are_one_sentence(tmp_path: Path) -> None:
+    write_keys(tmp_path, {"management": {"key": "m"}, "inference": {"key": "i"}, "API": {}})
+    with pytest.raises(OpsError, match="cannot be read"):
+        read_keys(tmp_path)

@@ -12,6 +12,7 @@ import org.pytorch.serve.util.messages.WorkerCommands;
  */
 final class NodeJob extends RestJob {
     private final CompletableFuture<NodeReply> reply = new CompletableFuture<>();
+    private final CompletableFuture<Void> taken = new CompletableFuture<>();
     private volatile int status = 200;
 
     NodeJob(String model, RequestInput input) {
@@ -20,6 +21,7 @@ final class NodeJob extends RestJob {
         setResponsePromise(bytes);
         bytes.whenComplete(
                 (body, error) -> {
+                    taken.complete(null);
                     if (error == null) {
                         reply.complete(new NodeReply(body, status));
                     } else {
@@ -30,6 +32,24 @@ final class NodeJob extends RestJob {
 
     CompletableFuture<NodeReply> reply() {
         return reply;
+    }
+
+    /** Completes when a worker takes the job from the queue. */
+    CompletableFuture<Void> taken() {
+        return taken;
+    }
+
+    /** Nobody waits for the reply any more: a job in the queue is dropped instead of done. */
+    void abandon() {
+        getPayload().setClientExpireTS(0);
+        taken.complete(null);
+        reply.cancel(false);
+    }
+
+    @Override
+    public void setScheduled() {
+        super.setScheduled();
+        taken.complete(null);
     }
 
     @Override

@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.pytorch.serve.archive.model.ModelNotFoundException;
@@ -28,17 +30,24 @@ import org.slf4j.LoggerFactory;
  * <p>A node with one parent gets the parent's bytes as "body", one with several gets each under the
  * parent's name, as in TorchServe's own engine. A node that fails (its worker died, say) is called
  * again as often as the workflow's retry-attempts says; one that takes longer than timeout-ms is
- * not: when the cause is load, trying again makes it worse.
+ * not: when the cause is load, trying again makes it worse. Where no worker takes a node's job in
+ * time (the worker is being restarted, or the machine is overloaded), the run is given up.
  */
 public final class WorkflowRun {
     private static final Logger logger = LoggerFactory.getLogger(WorkflowRun.class);
     private static final Set<String> PRIVATE_HEADERS = Set.of("authorization", "cookie");
+    // Milliseconds that a run may wait for workers, counted from its start, and what a later node
+    // has at least, as a large picture may have used them up in the first one.
+    private static final long PATIENCE_MS = 4_000;
+    private static final long LEAST_PATIENCE_MS = 1_000;
 
     private final Dag dag;
     private final Map<String, String> headers = new HashMap<>();
     private final Map<String, Integer> missing;
     private final Map<String, List<InputParameter>> collected = new HashMap<>();
     private final CompletableFuture<NodeReply> result = new CompletableFuture<>();
+    private final Set<NodeJob> live = ConcurrentHashMap.newKeySet();
+    private final long startNanos = System.nanoTime();
 
     /** Prepares a run of a workflow with exactly one last node, whose reply is the workflow's. */
     public WorkflowRun(Dag dag, Map<String, String> requestHeaders) {
@@ -57,10 +66,16 @@ public final class WorkflowRun {
 
     /** Queues the first nodes; the reply, or what went wrong, arrives later. */
     public CompletableFuture<NodeReply> start(List<InputParameter> upload) {
+        result.whenComplete((reply, error) -> live.forEach(NodeJob::abandon));
         for (String node : dag.getStartNodeNames()) {
             call(node, upload, 0);
         }
         return result;
+    }
+
+    /** Gives the run up: whoever asked is gone. */
+    public void cancel() {
+        result.completeExceptionally(new CancellationException("The client has gone."));
     }
 
     private void call(String node, List<InputParameter> parameters, int attempt) {
@@ -70,11 +85,13 @@ public final class WorkflowRun {
         input.setParameters(parameters);
         input.setClientExpireTS(System.currentTimeMillis() + model.getTimeOutMs());
         NodeJob job = new NodeJob(model.getName(), input);
+        live.add(job);
         long started = Meter.nodeStarted(node);
         job.reply()
                 .orTimeout(model.getTimeOutMs(), TimeUnit.MILLISECONDS)
                 .whenComplete(
                         (reply, error) -> {
+                            live.remove(job);
                             Meter.nodeEnded(node, started, error);
                             if (error == null) {
                                 finished(node, reply);
@@ -82,6 +99,11 @@ public final class WorkflowRun {
                                 failed(node, parameters, attempt, error);
                             }
                         });
+        waitForWorker(node, job);
+        if (result.isDone()) { // given up while this job was being made
+            job.abandon();
+            return;
+        }
         try {
             if (!ModelManager.getInstance().addJob(job)) {
                 job.reply()
@@ -93,6 +115,23 @@ public final class WorkflowRun {
             result.completeExceptionally(e);
             job.reply().completeExceptionally(e);
         }
+    }
+
+    private void waitForWorker(String node, NodeJob job) {
+        long elapsed = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos);
+        job.taken()
+                .orTimeout(Math.max(LEAST_PATIENCE_MS, PATIENCE_MS - elapsed), TimeUnit.MILLISECONDS)
+                .whenComplete(
+                        (ignored, error) -> {
+                            if (error != null && !result.isDone()) {
+                                logger.warn("No worker took a job of {} in time", node);
+                                refuse("The service is overloaded. Try again in a moment.");
+                            }
+                        });
+    }
+
+    private void refuse(String message) {
+        result.completeExceptionally(new ServiceUnavailableException(message));
     }
 
     private void finished(String node, NodeReply reply) {
@@ -117,14 +156,15 @@ public final class WorkflowRun {
 
     private void failed(String node, List<InputParameter> parameters, int attempt, Throwable error) {
         int attempts = dag.getNodes().get(node).getWorkflowModel().getRetryAttempts();
+        if (result.isDone()) {
+            return;
+        }
         if (error instanceof ServiceUnavailableException) {
             result.completeExceptionally(error);
         } else if (error instanceof TimeoutException) {
             logger.error("Timed out while executing {} for attempt {}", node, attempt);
-            result.completeExceptionally(
-                    new ServiceUnavailableException(
-                            "The service took too long. Try again in a moment."));
-        } else if (attempt < attempts && !result.isDone()) {
+            refuse("The service took too long. Try again in a moment.");
+        } else if (attempt < attempts) {
             logger.warn("Calling {} again after: {}", node, error.getMessage());
             call(node, parameters, attempt + 1);
         } else {

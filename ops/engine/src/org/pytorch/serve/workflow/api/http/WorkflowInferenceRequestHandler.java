@@ -1,9 +1,11 @@
 package org.pytorch.serve.workflow.api.http;
 
+import deepfake.engine.Admission;
 import deepfake.engine.Meter;
 import deepfake.engine.NodeReply;
 import deepfake.engine.WorkflowRun;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
@@ -17,10 +19,13 @@ import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.codec.http.multipart.DefaultHttpDataFactory;
 import io.netty.handler.codec.http.multipart.HttpDataFactory;
 import io.netty.handler.codec.http.multipart.HttpPostRequestDecoder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import org.pytorch.serve.archive.DownloadArchiveException;
 import org.pytorch.serve.archive.model.ModelException;
 import org.pytorch.serve.archive.workflow.WorkflowException;
@@ -32,6 +37,7 @@ import org.pytorch.serve.http.HttpRequestHandlerChain;
 import org.pytorch.serve.http.MethodNotAllowedException;
 import org.pytorch.serve.http.ServiceUnavailableException;
 import org.pytorch.serve.util.ConfigManager;
+import org.pytorch.serve.util.JsonUtils;
 import org.pytorch.serve.util.NettyUtils;
 import org.pytorch.serve.util.messages.InputParameter;
 import org.pytorch.serve.wlm.WorkerInitializationException;
@@ -44,11 +50,22 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Differences: no reply can be lost between a worker and the engine; no thread is kept waiting
  * or left behind by a request; the HTTP status is the one that the last node set; overload is
- * answered with 503; a form that cannot be read is 400; only POST is accepted.
+ * answered at once with 503 and Retry-After; nothing more is done for a client that has gone; a
+ * form that cannot be read is 400; only POST is accepted.
  */
 public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
     private static final Logger logger =
             LoggerFactory.getLogger(WorkflowInferenceRequestHandler.class);
+    private static final String RETRY_AFTER_SECONDS = "2";
+    private static final String OVERLOADED = "The service is overloaded. Try again in a moment.";
+    // Two batches of a node to begin with. Uploads take a quarter of the heap at most: each exists
+    // twice for a while, and the nodes' messages need room too.
+    private static final Admission admission =
+            new Admission(
+                    4,
+                    16,
+                    ConfigManager.getInstance().getJobQueueSize(),
+                    Runtime.getRuntime().maxMemory() / 4);
 
     @Override
     public void handleRequest(
@@ -70,21 +87,53 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
             throw new WorkflowNotFoundException("Workflow not found: " + segments[2]);
         }
         long started = System.nanoTime();
-        List<InputParameter> upload;
+        long bytes = request.content().readableBytes();
+        if (!admission.enter(bytes)) {
+            refuse(
+                    ctx,
+                    HttpResponseStatus.SERVICE_UNAVAILABLE,
+                    "service_unavailable",
+                    OVERLOADED,
+                    started);
+            return;
+        }
         try {
-            upload = upload(request);
+            run(ctx, request, workflow, started)
+                    .whenComplete((reply, error) -> leave(bytes, started));
         } catch (BadRequestException e) {
+            leave(bytes, started);
             refuse(
                     ctx,
                     HttpResponseStatus.BAD_REQUEST,
                     "no_file",
                     "The multipart form cannot be read, so the request carries no file.",
                     started);
-            return;
+        } catch (RuntimeException | Error e) {
+            leave(bytes, started);
+            throw e;
         }
-        new WorkflowRun(workflow.getDag(), headers(request))
-                .start(upload)
-                .whenComplete((reply, error) -> answer(ctx, reply, error, started));
+    }
+
+    private static CompletableFuture<NodeReply> run(
+            ChannelHandlerContext ctx,
+            FullHttpRequest request,
+            WorkFlow workflow,
+            long started) {
+        List<InputParameter> upload = upload(request);
+        WorkflowRun run = new WorkflowRun(workflow.getDag(), headers(request));
+        ChannelFutureListener clientGone = closed -> run.cancel();
+        ctx.channel().closeFuture().addListener(clientGone);
+        return run.start(upload)
+                .whenComplete(
+                        (reply, error) -> {
+                            ctx.channel().closeFuture().removeListener(clientGone);
+                            answer(ctx, reply, error, started);
+                        });
+    }
+
+    private static void leave(long bytes, long started) {
+        long now = System.nanoTime();
+        admission.leave(bytes, now - started, now);
     }
 
     /** An error in the shape and with the types of the service's own (detection/errors.py). */
@@ -94,8 +143,23 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
             String type,
             String message,
             long started) {
+        byte[] body =
+                JsonUtils.GSON.toJson(new ErrorResponse(status.code(), type, message))
+                        .getBytes(StandardCharsets.UTF_8);
+        send(ctx, status, body, started);
+    }
+
+    private static void send(
+            ChannelHandlerContext ctx, HttpResponseStatus status, byte[] body, long started) {
         Meter.replied(status.code(), started);
-        NettyUtils.sendJsonResponse(ctx, new ErrorResponse(status.code(), type, message), status);
+        FullHttpResponse response =
+                new DefaultFullHttpResponse(
+                        HttpVersion.HTTP_1_1, status, Unpooled.wrappedBuffer(body), false);
+        response.headers().set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON);
+        if (HttpResponseStatus.SERVICE_UNAVAILABLE.equals(status)) {
+            response.headers().set(HttpHeaderNames.RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        NettyUtils.sendHttpResponse(ctx, response, true);
     }
 
     private static Map<String, String> headers(FullHttpRequest request) {
@@ -129,7 +193,9 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
 
     private static void answer(
             ChannelHandlerContext ctx, NodeReply reply, Throwable error, long started) {
-        if (error instanceof ServiceUnavailableException) {
+        if (error instanceof CancellationException) {
+            logger.debug("A client went before it was answered.");
+        } else if (error instanceof ServiceUnavailableException) {
             refuse(
                     ctx,
                     HttpResponseStatus.SERVICE_UNAVAILABLE,
@@ -145,16 +211,7 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
                     "The service failed on this request. Please try again.",
                     started);
         } else {
-            Meter.replied(reply.status(), started);
-            FullHttpResponse response =
-                    new DefaultFullHttpResponse(
-                            HttpVersion.HTTP_1_1,
-                            HttpResponseStatus.valueOf(reply.status()),
-                            Unpooled.wrappedBuffer(reply.body()),
-                            false);
-            response.headers()
-                    .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON);
-            NettyUtils.sendHttpResponse(ctx, response, true);
+            send(ctx, HttpResponseStatus.valueOf(reply.status()), reply.body(), started);
         }
     }
 }
