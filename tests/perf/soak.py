@@ -1,7 +1,7 @@
 """Whether the service leaks: steady traffic, memory and threads watched. `make soak`.
 
-Good pictures and bad ones go in all the time. Memory is the proportional set size of every process
-of the service together, so pages they share are counted once.
+Good pictures and bad ones go in all the time. Memory is the unique set size of every process
+of the service together: pages that they share with each other or with other programs are left out.
 """
 
 from __future__ import annotations

@@ -223,7 +223,9 @@ def usage(service: RunningService) -> Usage:
     for process in [leader, *leader.children(recursive=True)]:
         try:
             name, full = process.name(), process.memory_full_info()
-            memory[name] = memory.get(name, 0.0) + getattr(full, "pss", full.rss) / 2**20
+            # What a process has for itself alone: its share of common pages would change with
+            # every other process on the machine that comes or goes.
+            memory[name] = memory.get(name, 0.0) + full.uss / 2**20
             threads += process.num_threads()
             processes += 1
         except psutil.Error:
