@@ -26,7 +26,7 @@ from training.manifest import FAKE, Sample
 FloatArray = npt.NDArray[np.float64]
 
 _BINS = 15  # of the expected calibration error, as in Guo et al. (ICML 2017)
-
+_LEAST_PEOPLE = 2  # for a spread
 
 Figures = dict[str, Figure]
 
@@ -117,6 +117,27 @@ def auc_of(judged: Judged) -> float:
         return float("nan")
     scores, truth = _tensors(judged.probability, judged.fake)
     return float(binary_auroc(scores, truth, validate_args=False))
+
+
+def within_people(judged: Judged) -> dict[str, float] | None:
+    """Tells how much the AUC depends on who is in the picture.
+
+    Args:
+        judged: The images.
+
+    Returns:
+        ``people`` with real images and fakes, and over them the ``mean`` and the standard
+        deviation ``sd`` of the AUC among one person's images; None with fewer than two people.
+    """
+    people = [judged.take(judged.cluster == one) for one in np.unique(judged.cluster)]
+    areas = [area for area in map(auc_of, people) if np.isfinite(area)]
+    if len(areas) < _LEAST_PEOPLE:
+        return None
+    return {
+        "people": len(areas),
+        "mean": round(float(np.mean(areas)), 5),
+        "sd": round(float(np.std(areas, ddof=1)), 5),
+    }
 
 
 def _ranking(judged: Judged) -> Iterable[tuple[str, float]]:

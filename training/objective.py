@@ -7,36 +7,39 @@ from torch import nn
 from torch.nn import functional
 
 from architectures import Detector
+from training.manifest import FAKE, REAL
 
 
 class Objective(nn.Module):
     """A network with its training loss.
 
-    Beside the class, a 1 x 1 convolution on the feature maps may learn which cells show changed
-    pixels, from the masks that self-blending and aligned pairs give. Such dense supervision is
-    common in forgery detection (Dang et al., CVPR 2020, arXiv 1910.01717); it is for training
-    alone and is not shipped.
+    Beside the class, the network may learn which cells of its feature maps show changed pixels,
+    from the masks that blending, reconstruction and aligned pairs give. Such dense supervision is
+    common in forgery detection (Dang et al., CVPR 2020, arXiv 1910.01717). What is supervised is
+    the evidence itself: the map of the margin between the classes, which is what Grad-CAM shows
+    behind a pooled linear head (Zhou et al., CVPR 2016), so that explanations point at the forged
+    part. It comes with a scale and an offset of its own, which are not shipped: a face of which
+    little is forged must still be able to tip the mean of its cells.
     """
 
     def __init__(self, detector: Detector, mask_weight: float, label_smoothing: float) -> None:
         """Makes the objective.
 
         Args:
-            detector: The network.
+            detector: The network; with a mask weight, its head ends with a linear layer behind
+                global average pooling.
             mask_weight: Weight of the cells' loss beside the class's; 0 leaves it out.
             label_smoothing: Share of the class target that is spread over both classes.
+
+        Raises:
+            ValueError: There is a mask weight, but the head is of another kind.
         """
         super().__init__()
         self.detector = detector
         self.mask_weight, self.label_smoothing = mask_weight, label_smoothing
-        self.cells = nn.LazyConv2d(1, 1) if mask_weight > 0 else None
+        self.cells = CellEvidence() if mask_weight > 0 else None
         if self.cells is not None:
-            size = detector.preset.size
-            with torch.no_grad():
-                was_training = detector.training
-                detector.eval()
-                self.cells(detector.features(torch.zeros(1, 3, size, size)))
-                detector.train(was_training)
+            linear_layer(detector)
 
     def forward(
         self, pixels: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor
@@ -53,7 +56,40 @@ class Objective(nn.Module):
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         if self.cells is None:
             return loss
-        return loss + self.mask_weight * masked_loss(self.cells(features).float(), masks)
+        cells = self.cells(features.float(), linear_layer(self.detector))
+        return loss + self.mask_weight * masked_loss(cells, masks)
+
+
+class CellEvidence(nn.Module):
+    """Turns the map of the margin between the classes into logits of a cell having been changed.
+
+    Attributes:
+        scale: Logarithm of what the margin is multiplied by: more of it always means Fake.
+        offset: What is added after that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(()))
+        self.offset = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
+        """Gives logits, N x 1 x h x w, of feature maps N x C x h x w."""
+        weight = linear.weight[FAKE] - linear.weight[REAL]
+        margin = torch.einsum("nchw,c->nhw", features, weight.float())[:, None]
+        return margin * self.scale.exp() + self.offset
+
+
+def linear_layer(detector: Detector) -> nn.Linear:
+    """Gives the last layer of a head of `architectures.detector.pooled_linear_head`'s kind.
+
+    Raises:
+        ValueError: The head is of another kind.
+    """
+    parts = list(detector.head.children())
+    if parts and isinstance(parts[0], nn.AdaptiveAvgPool2d) and isinstance(parts[-1], nn.Linear):
+        return parts[-1]
+    raise ValueError("changed cells can be learnt only behind a pooled linear head")
 
 
 def masked_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:

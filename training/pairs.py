@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from detection.limits import CROP_SIZE
 from training.augment import AugmentConfig, Crop, Generator, Mask, augment_with_mask
-from training.cross_blend import cross_blend, shape_distance
+from training.cross_blend import cross_blend, fit_colours, shape_distance
 from training.face_loader import FaceLoader, as_crop
 from training.face_mask import Points, face_mask, known_or_typical, soften
 from training.manifest import FAKE, REAL, Sample
@@ -48,6 +48,9 @@ class Mixture:
         self_blended: Weight of self-blended fakes, each with the real image it was made from.
         cross_blended: Weight of real faces with a part of another one of the same source put in.
         reconstructed: Weight of real faces, or parts of them, passed through an autoencoder.
+        matched_colours: Probability that, of a fake and a real image that do not show the same
+            scene, one takes over the colours of the other: light and palette of a generator's
+            pictures tell nothing of the next generator's.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         exclude: Sources whose fakes and real images are left out altogether, to see how a run
@@ -58,6 +61,7 @@ class Mixture:
     self_blended: float = 0.0
     cross_blended: float = 0.0
     reconstructed: float = 0.0
+    matched_colours: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
 
@@ -127,6 +131,7 @@ class PairDataset(Dataset[Item]):
         self._reconstructor = reconstructor
         self._all_reals = [sample for sample in samples if sample.label == REAL]
         self._base = self._base_weights(mixture.reals)
+        self._matched_colours = mixture.matched_colours
         self._draws, self._weights = self._plan(mixture)
 
     def _plan(self, mixture: Mixture) -> tuple[list[Draw], npt.NDArray[np.float64]]:
@@ -188,7 +193,10 @@ class PairDataset(Dataset[Item]):
             real = original or reals[rng.integers(len(reals))]
             whole = 1.0 if fake.kind in _WHOLLY_GENERATED else UNKNOWN
             mask = np.full((CROP_SIZE, CROP_SIZE), whole, np.float32)
-            return Pair(self._loader.crop(fake), self._loader.crop(real), mask)
+            made, shot = self._loader.crop(fake), self._loader.crop(real)
+            if not original and rng.random() < self._matched_colours:
+                made, shot = match_colours(made, shot, rng)
+            return Pair(made, shot, mask)
 
         return draw
 
@@ -229,8 +237,8 @@ class PairDataset(Dataset[Item]):
     def _reconstructed_pair(self, rng: Generator) -> Pair:
         sample = self._base_real(rng)
         patch = self._loader.patch(sample)
-        remade = cast("Reconstructor", self._reconstructor).fake(patch, rng)
-        real, fake = as_crop(patch), as_crop(remade)
+        remade, original = cast("Reconstructor", self._reconstructor).pair(patch, rng)
+        real, fake = as_crop(original), as_crop(remade)
         shape = (CROP_SIZE, CROP_SIZE)
         if rng.random() < _WHOLLY_RECONSTRUCTED:
             return Pair(fake, real, np.ones(shape, np.float32))
@@ -240,6 +248,22 @@ class PairDataset(Dataset[Item]):
         blended = fake * mask[..., None] + real * (1 - mask[..., None])
         fake = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
         return Pair(fake, real, (mask > _LEAST_BLENDED).astype(np.float32))
+
+
+def match_colours(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
+    """Gives one of two crops, drawn at random, the other's mean and spread of each channel.
+
+    Either may be the one that is changed, so that having been changed does not tell the class.
+
+    Args:
+        fake: uint8 H x W x 3, RGB.
+        real: The same.
+        rng: Where the choice comes from.
+    """
+    everywhere = np.ones(fake.shape[:2], np.float32)
+    if rng.random() < 0.5:
+        return fit_colours(fake, real, everywhere), real
+    return fake, fit_colours(real, fake, everywhere)
 
 
 def changed_pixels(fake: Crop, original: Crop) -> Mask:

@@ -97,10 +97,28 @@ def load_run(folder: Path, size: int | None = None) -> Run:
         options["size"] = size
     detector = build(config["model"], **options)
     load_weights(detector, folder / "best.safetensors")
+    centre_head(detector)
     detector.half().float()  # the precision that is shipped, so that its figures are measured
     if not all(torch.isfinite(value).all() for value in detector.state_dict().values()):
         raise ValueError(f"the weights of {folder} are not finite in half precision")
     return Run(detector.eval(), options, config, int(record["step"]), folder.name)
+
+
+def centre_head(detector: Detector) -> None:
+    """Takes out of the last layer what both classes share, in place.
+
+    Probabilities depend on the difference of the logits alone, so training leaves the shared part
+    of the two rows as it was drawn at random. Grad-CAM weighs feature maps by one row, though: as
+    long as the shared part stands there, that much of every map is noise.
+
+    Args:
+        detector: The network; its last layer's weights and biases are opposite for the classes
+            afterwards.
+    """
+    linear = cast("torch.nn.Linear", detector.head[-1])  # type: ignore[index]
+    with torch.no_grad():
+        for parameter in (linear.weight, linear.bias):
+            parameter.sub_(parameter.mean(dim=0, keepdim=True))
 
 
 def shift_margin(detector: Detector, intercept: float) -> float:

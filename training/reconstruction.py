@@ -32,6 +32,7 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.manifest import REAL, Sample, in_split, load_samples
 from training.regions import DEFAULT_PATH as REGIONS_PATH
 from training.regions import FaceRegion, load_regions, read_image
+from training.sharpness import BANDS, with_detail_of
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -47,8 +48,9 @@ _STEPS = 1500
 _LEARNING_RATE = 2e-3
 _KEEP_EVERY = 100
 _PICTURES = 1500  # faces held in memory while training
-_COARSE = 3.0  # px, standard deviation of what counts as coarse
-_LARGEST = 320  # px, side beyond which a face is reconstructed at the crop's size
+_FINER = 1.6  # most a face is scaled up before it is reconstructed
+_LARGEST = 256  # px, longest side at which a face is reconstructed
+_GAINS = (0.9, 1.25)  # of the energy of fine detail: real fakes are not softer than photographs
 
 
 class _Up(nn.Module):
@@ -126,21 +128,31 @@ class Reconstructor:
         load_weights(self._model, path)
         self._model.eval().requires_grad_(requires_grad=False)
 
-    def fake(self, patch: UInt8Array, rng: Generator) -> Crop:
+    def pair(self, patch: UInt8Array, rng: Generator) -> tuple[Crop, Crop]:
         """Reconstructs a face by a decoder drawn at random.
 
+        Generators mostly work at more pixels than their pictures are shown at, so that the traces
+        arrive reduced: the face is scaled up by a random factor first. The reconstruction keeps
+        the original's coarse part, as a small autoencoder pales colours, and about the energy of
+        its fine detail; both would be learnt instead of the traces.
+
         Args:
-            patch: uint8 H x W x 3, RGB, as the picture has it: traces belong to its own pixels.
-                Where a side is over 320 px it is scaled down first.
-            rng: Where the choice comes from.
+            patch: uint8 H x W x 3, RGB, in the picture's own pixels.
+            rng: Where all choices come from.
 
         Returns:
-            uint8 H x W x 3, or smaller where it was scaled down.
+            The reconstruction and the original at the scale of the reconstruction, at most about
+            256 px a side, uint8 h x w x 3 both.
         """
-        if max(patch.shape[:2]) > _LARGEST:
-            scale = _LARGEST / max(patch.shape[:2])
-            size = (round(patch.shape[1] * scale), round(patch.shape[0] * scale))
-            patch = np.asarray(cv2.resize(patch, size, interpolation=cv2.INTER_AREA), np.uint8)
+        longest = max(patch.shape[:2])
+        side = min(_LARGEST, longest * rng.uniform(1, _FINER))
+        width, height = (max(_STRIDE, round(n * side / longest)) for n in patch.shape[1::-1])
+        way = cv2.INTER_AREA if side < longest else cv2.INTER_CUBIC
+        original = np.asarray(cv2.resize(patch, (width, height), interpolation=way), np.uint8)
+        made = self._reconstruct(original, rng)
+        return with_detail_of(made, original, rng.uniform(*_GAINS, len(BANDS)).tolist()), original
+
+    def _reconstruct(self, patch: UInt8Array, rng: Generator) -> Crop:
         height, width = patch.shape[:2]
         # Off the stride's grid by a random offset: generators' grids start anywhere in a crop.
         before = rng.integers(_STRIDE, size=2)
@@ -156,12 +168,9 @@ class Reconstructor:
         with torch.inference_mode():
             pixels = torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
             made = self._model(pixels, way)[0].permute(1, 2, 0).numpy() * 255
-        # What is coarse stays the original's: a small autoencoder pales colours, and they would be
-        # learnt instead of the traces.
-        made += cv2.GaussianBlur(padded - made, (0, 0), _COARSE, borderType=cv2.BORDER_REFLECT)
-        fake = np.clip(np.rint(made), 0, 255).astype(np.uint8)
         top, left = before
-        return np.ascontiguousarray(fake[top : top + height, left : left + width])
+        inside = made[top : top + height, left : left + width]
+        return np.clip(np.rint(inside), 0, 255).astype(np.uint8)
 
 
 def reconstruction_loss(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,9 @@ def write_report(results: dict[str, Any], path: Path) -> None:
         lstrip_blocks=True,
         autoescape=True,
     )
-    environment.globals.update(titles=tables.TITLES, picture=_picture, rows=_rows)
+    environment.globals.update(
+        titles=tables.TITLES, picture=_picture, rows=_rows, people=tables.people_lines
+    )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     page = environment.get_template("report.html").render(
         results=results,

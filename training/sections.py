@@ -23,6 +23,7 @@ from training.figures import (
     parts_by_kind,
     parts_by_source,
     with_intervals,
+    within_people,
 )
 from training.manifest import FAKE, REAL, Sample
 from training.pictures import save_examples, save_mistakes
@@ -60,9 +61,10 @@ def figures_section(material: Material, resampled: int) -> dict[str, Any]:
         resampled: Bootstrap resamples.
 
     Returns:
-        ``subjects``, by name (model or ``workflow``): ``all``, ``sources``, ``kinds``, ``curves``
-        and ``reliability``; ``comparison``, the workflow's AUC minus that of each model;
-        ``kinds`` of forgery by source; and ``mistakes``.
+        ``subjects``, by name (model or ``workflow``): ``all``, ``people`` (see
+        `figures.within_people`), ``sources``, ``kinds``, ``curves`` and ``reliability``;
+        ``comparison``, the workflow's AUC minus that of each model; ``kinds`` of forgery by
+        source; and ``mistakes``.
     """
     samples = material.samples
     logits = [material.scorer.logits(version, samples) for version in material.versions]
@@ -89,8 +91,10 @@ def _subject(judged: Judged, resampled: int) -> dict[str, Any]:
     kinds = {name: part for name, part in parts_by_kind(judged).items() if len(sources) > 1}
     by_source = {name: measured(part) for name, part in sources.items()}
     known = {_rows(part): by_source[name] for name, part in sources.items()}
+    people = {name: within_people(part) for name, part in sources.items()}
     return {
         "all": measured(judged),
+        "people": {name: found for name, found in people.items() if found},
         "sources": by_source,
         "kinds": {name: known.get(_rows(part)) or measured(part) for name, part in kinds.items()},
         "curves": {

@@ -103,5 +103,7 @@ def _move(source: Crop, mask: Mask, rng: Generator) -> tuple[Crop, Mask]:
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 0.0, rng.uniform(0.95, 1.05))
     matrix[:, 2] += rng.uniform(-0.03, 0.03) * width, rng.uniform(-0.015, 0.015) * height
     size = (width, height)
-    moved = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    moved = cv2.warpAffine(
+        source, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )  # cubic: linear interpolation would make every copy softer than its face
     return np.asarray(moved, np.uint8), np.asarray(cv2.warpAffine(mask, matrix, size), np.float32)

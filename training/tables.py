@@ -62,6 +62,15 @@ def figure_rows(subject: dict[str, Any], *, interval: bool = True) -> Iterator[R
         yield [name, f"{entry['fakes']} / {entry['reals']}", *figures]
 
 
+def people_lines(subject: dict[str, Any]) -> Iterator[str]:
+    """Says of each source with several images a person how the AUC varies between people."""
+    for source, found in subject.get("people", {}).items():
+        yield (
+            f"{source}, AUC among the images of one person: mean {found['mean']:.3f}, "
+            f"standard deviation {found['sd']:.3f} over {found['people']} people."
+        )
+
+
 def robustness_rows(subject: dict[str, Any]) -> Iterator[Row]:
     """Gives the heading and a row a change: the AUC by source with its change, false alarms."""
     sources = list(next(iter(subject.values())))
@@ -132,7 +141,8 @@ def as_text(results: dict[str, Any]) -> str:
             rows = (
                 list(figure_rows(subject, interval=False)) if not what else list(rows_of(subject))
             )
-            blocks.append(f"{title} ({results[section]['images']} images)\n{_aligned(rows)}")
+            lines = [f"{title} ({results[section]['images']} images)", _aligned(rows)]
+            blocks.append("\n".join([*lines, *people_lines(subject)]))
     return "\n\n".join(blocks)
 
 
@@ -167,6 +177,7 @@ def as_markdown(
                     f"by `{part['command']}`."
                 )
                 blocks.append(f"{caption}\n\n{_markdown(list(rows_of(part['subjects'][name])))}")
+                blocks += people_lines(part["subjects"][name])
     note = (
         "In brackets: 95 % intervals, resampled by person. `real called fake`, `fake called real` "
         "and `uncertain` hold at the shipped thresholds, balanced accuracy at 0.5."

@@ -304,7 +304,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
     parser.add_argument(
-        "--validation-images", type=int, default=1500, help="images a validation (default: 1500)"
+        "--validation-images", type=int, default=900, help="images a validation (default: 900)"
     )
     return parser
 

@@ -16,6 +16,7 @@ from training.figures import (
     parts_by_source,
     resamples,
     with_intervals,
+    within_people,
 )
 from training.manifest import FAKE, REAL, Sample
 
@@ -120,6 +121,26 @@ def test_calibration_error_sees_over_confidence_and_the_balanced_one_ignores_the
     kept = fake | (rng.random(20000) < 0.2)  # most real images are gone
     assert figures_of(honest.take(kept))["ece"] > 0.1
     assert figures_of(honest.take(kept))["ece_balanced"] < 0.02
+
+
+def test_the_spread_between_people_counts_those_with_both_classes() -> None:
+    def person(name: str, probabilities: list[float], fakes: list[bool]) -> Judged:
+        count = len(fakes)
+        return Judged(
+            np.array(fakes),
+            np.array(probabilities),
+            np.full(count, "real"),
+            np.full(count, "a"),
+            np.full(count, "swap"),
+            np.full(count, name),
+        )
+
+    right = person("right", [0.9, 0.1], [True, False])
+    wrong = person("wrong", [0.1, 0.9], [True, False])
+    real_only = person("real", [0.5, 0.6], [False, False])
+    found = within_people(joined(right, wrong, real_only))
+    assert found == {"people": 2, "mean": 0.5, "sd": pytest.approx(0.70711)}
+    assert within_people(joined(right, real_only)) is None
 
 
 def test_resamples_keep_clusters_whole_and_sources_as_large_as_they_were() -> None:

@@ -1,8 +1,11 @@
 import pytest
 import torch
+from torch import nn
 
 from architectures import build
-from training.objective import Objective, masked_loss
+from architectures.detector import Detector
+from detection.grad_cam import explain_head
+from training.objective import CellEvidence, Objective, masked_loss
 
 PIXELS = torch.rand(4, 3, 32, 32)
 LABELS = torch.tensor([0, 1, 0, 1])
@@ -28,10 +31,40 @@ def test_masks_add_their_weighted_loss() -> None:
     plain, guided = _objective(0.0), _objective(0.5)
     assert guided.cells is not None
     features = guided.detector.features(PIXELS)
-    expected = plain(PIXELS, LABELS, KNOWN) + 0.5 * masked_loss(guided.cells(features), KNOWN)
+    cells = guided.cells(features, guided.detector.head[-1])
+    expected = plain(PIXELS, LABELS, KNOWN) + 0.5 * masked_loss(cells, KNOWN)
     assert float(guided(PIXELS, LABELS, KNOWN).detach()) == pytest.approx(
         float(expected.detach()), rel=1e-5
     )
+
+
+def test_what_the_masks_teach_is_what_grad_cam_shows() -> None:
+    detector = _objective(0.0).detector
+    linear = detector.head[-1]
+    with torch.no_grad():
+        linear.weight[1] = -linear.weight[0]  # as published: the shared part is taken out
+        features = detector.features(PIXELS)
+        cells = CellEvidence()(features, linear)[:, 0]
+    logits, maps = explain_head(detector.head, features)
+    sign = torch.where(logits.argmax(1) == 0, 1.0, -1.0)[:, None, None]
+    shown = torch.from_numpy(maps) * sign
+    assert torch.allclose(shown / shown.abs().max(), cells / cells.abs().max(), atol=1e-4)
+
+
+def test_masks_reach_the_head_and_the_features() -> None:
+    objective = _objective(1.0)
+    objective(PIXELS, LABELS, KNOWN).backward()
+    assert objective.cells is not None
+    assert objective.cells.offset.grad is not None
+    assert objective.cells.scale.grad is not None
+
+
+def test_cells_need_a_pooled_linear_head() -> None:
+    detector = _objective(0.0).detector
+    other = Detector(detector.features, nn.Sequential(nn.Flatten(1)), detector.preset)
+    Objective(other, 0.0, 0.0)
+    with pytest.raises(ValueError, match="pooled linear head"):
+        Objective(other, 0.5, 0.0)
 
 
 def test_unknown_masks_do_not_count() -> None:

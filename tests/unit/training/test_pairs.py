@@ -186,3 +186,15 @@ def test_reconstructed_fakes_need_a_reconstructor(
 ) -> None:
     with pytest.raises(ValueError, match="no reconstructor"):
         _dataset(tiny_samples, tiny_loader, Mixture(reconstructed=1.0))
+
+
+def test_matched_colours_leave_light_and_palette_equal_and_change_either_side() -> None:
+    rng = np.random.default_rng(0)
+    dark = rng.integers(0, 80, (32, 32, 3), dtype=np.uint8)
+    bright = rng.integers(120, 250, (32, 32, 3), dtype=np.uint8)
+    changed = set()
+    for seed in range(8):
+        fake, real = match_colours(dark, bright, np.random.default_rng(seed))
+        assert np.allclose(fake.mean(axis=(0, 1)), real.mean(axis=(0, 1)), atol=6)
+        changed.add(np.array_equal(fake, dark))
+    assert changed == {True, False}

@@ -10,7 +10,7 @@ from detection.version import ModelVersion
 from training.calibration import Thresholds
 from training.checkpoint import write_json
 from training.config import TrainConfig
-from training.publish import Calibration, load_run, publish, shift_margin
+from training.publish import Calibration, centre_head, load_run, publish, shift_margin
 from training.train import build_initialised
 
 CALIBRATION = Calibration(
@@ -146,3 +146,15 @@ def test_weights_that_half_precision_cannot_hold_are_refused(run_folder: Path) -
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no validated run"):
         load_run(tmp_path)
+
+
+def test_what_both_classes_share_is_taken_out_of_the_head() -> None:
+    torch.manual_seed(0)
+    detector = build("cnn", size=32, widths=(8, 8), depths=(1,)).eval()
+    pixels = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        before = detector(pixels).softmax(1)
+        centre_head(detector)
+        logits = detector(pixels)
+    assert torch.allclose(logits.softmax(1), before, atol=1e-6)
+    assert torch.allclose(logits[:, 0], -logits[:, 1], atol=1e-6)
