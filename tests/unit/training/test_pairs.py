@@ -8,7 +8,7 @@ import torch
 from training.augment import AugmentConfig, Crop, jpeg
 from training.face_loader import FaceLoader
 from training.manifest import Sample, in_split, load_samples
-from training.pairs import UNKNOWN, Mixture, PairDataset, changed_pixels
+from training.pairs import UNKNOWN, Mixture, PairDataset, changed_pixels, match_colours
 from training.reconstruction import Reconstructor, train
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source
