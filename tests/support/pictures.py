@@ -9,6 +9,7 @@ import zlib
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from ops.reference import reference_picture
@@ -25,6 +26,11 @@ def encode(image: Image.Image, file_format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def mean_difference(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> float:
+    """How far two pictures of one shape are apart on average, in grey levels."""
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
 
 
 @cache
