@@ -1,7 +1,8 @@
 """Whether the service leaks: steady traffic, memory and threads watched. `make soak`.
 
-Good pictures and bad ones go in all the time. Memory is the unique set size of every process
-of the service together: pages that they share with each other or with other programs are left out.
+Good pictures and bad ones go in all the time. Memory is the anonymous memory (heaps and stacks)
+of every process of the service together. Pages of files are left out: another program that maps the
+same file, and ends, would change what counts as the service's own.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class Usage:
     """What the whole service uses.
 
     Attributes:
-        memory: MiB by program (java, caddy, python), pages that processes share shared out.
+        memory: anonymous memory (heaps, stacks) in MiB by program (java, caddy, python).
         threads: of all processes.
         processes: how many.
     """
@@ -222,10 +222,11 @@ def usage(service: RunningService) -> Usage:
     leader = psutil.Process(service.process.pid)
     for process in [leader, *leader.children(recursive=True)]:
         try:
-            name, full = process.name(), process.memory_full_info()
-            # What a process has for itself alone: its share of common pages would change with
-            # every other process on the machine that comes or goes.
-            memory[name] = memory.get(name, 0.0) + full.uss / 2**20
+            name, maps = process.name(), process.memory_maps(grouped=True)
+            # Pages of files are left out: whether they count as a process's own, or how they are
+            # shared out, changes with every other program on the machine that maps the same file.
+            own = sum(part.anonymous for part in maps)
+            memory[name] = memory.get(name, 0.0) + own / 2**20
             threads += process.num_threads()
             processes += 1
         except psutil.Error:
