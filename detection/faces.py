@@ -232,8 +232,8 @@ def _usable_model() -> bytes:
     """Reads the shipped model, frees its input's shape, and makes its weights constants.
 
     It fixes batch, height and width, and lists all weights among its inputs. ONNX Runtime then
-    must not count on their values: it neither folds batch norms nor packs weights, and takes 2.5
-    times as long.
+    must not count on their values: it neither folds batch norms nor packs weights, and takes far
+    longer.
     """
     import onnx  # noqa: PLC0415 (heavy, and needed once)
 
