@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from detection.limits import CROP_SIZE
 from detection.overlay import Cells
 from detection.records import EngineName
 from detection.session import open_session
@@ -95,6 +96,17 @@ class GraphEngine:
         if facts.get(WEIGHTS_SHA256) != weights_sha256:
             raise ValueError(f"{graph.name} was made of other weights: run `make archive`")
         self.cells = Cells(**json.loads(facts[CELLS]))
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Runs passes of every size, so that all memory is taken and the first face is not slow.
+
+        Twice, as ONNX Runtime learns from the first run of a size what the next ones need. Without
+        this, memory would grow when faces first come in pairs, which may be long after the start.
+        """
+        for count in range(1, _FACES_AT_ONCE + 1):
+            for _ in range(2):
+                self.run(np.zeros((count, CROP_SIZE, CROP_SIZE, 3), np.uint8))
 
     def run(self, faces: UInt8Array) -> Passed:
         """Runs the network on crops, uint8 N x 224 x 224 x 3, N at least 1."""

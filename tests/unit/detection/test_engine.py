@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,14 @@ import pytest
 import torch
 
 from architectures.detector import CLASSES
-from detection.engine import GRAPH, GraphEngine, default_device
+from detection import engine as engine_module
+from detection.engine import GRAPH, INPUT, GraphEngine, default_device
 from detection.export import export_graph, main
 from detection.faces import crop_face
 from detection.judge import Judge
 from detection.limits import CROP_SIZE
 from detection.pipeline import Pipeline
+from detection.session import open_session
 from detection.version import CLASSES as CLASSES_WITHOUT_TORCH
 from detection.version import VersionError, graph_file
 
@@ -78,6 +81,33 @@ def test_equal_inputs_give_equal_bytes_that_name_no_place(folder: Path, tmp_path
 def test_a_graph_of_other_weights_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="other weights: run `make archive`"):
         GraphEngine(folder / GRAPH, "0" * 64)
+
+
+def test_passes_of_every_size_have_run_before_the_first_picture(
+    folder: Path, crops: UInt8Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else memory grows, and a picture waits, whenever a size first comes."""
+    sizes = []
+
+    def open_watched(*arguments: Any, **options: Any) -> Any:
+        session = open_session(*arguments, **options)
+        run = session.run
+
+        def watched(outputs: list[str], inputs: dict[str, UInt8Array]) -> Any:
+            sizes.append(len(inputs[INPUT]))
+            return run(outputs, inputs)
+
+        session.run = watched
+        return session
+
+    monkeypatch.setattr(engine_module, "open_session", open_watched)
+    judge = Judge(folder, device="cpu")
+    warmed_up = sizes.copy()
+    sizes.clear()
+    judge.judge(crops)
+    judge.judge(crops[:5])
+    assert len(set(sizes)) > 1
+    assert all(warmed_up.count(size) == 2 for size in sizes)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph"])
