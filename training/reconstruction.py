@@ -170,7 +170,7 @@ class Reconstructor:
             made = self._model(pixels, way)[0].permute(1, 2, 0).numpy() * 255
         top, left = before
         inside = made[top : top + height, left : left + width]
-        return np.clip(np.rint(inside), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(inside), 0, 255), np.uint8)
 
 
 def reconstruction_loss(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from torch import nn
 from architectures import build
 from architectures.detector import Detector
 from detection.grad_cam import explain_head
-from training.objective import CellEvidence, Objective, masked_loss
+from training.objective import CellEvidence, Objective, linear_layer, masked_loss
 
 PIXELS = torch.rand(4, 3, 32, 32)
 LABELS = torch.tensor([0, 1, 0, 1])
@@ -31,7 +31,7 @@ def test_masks_add_their_weighted_loss() -> None:
     plain, guided = _objective(0.0), _objective(0.5)
     assert guided.cells is not None
     features = guided.detector.features(PIXELS)
-    cells = guided.cells(features, guided.detector.head[-1])
+    cells = guided.cells(features, linear_layer(guided.detector))
     expected = plain(PIXELS, LABELS, KNOWN) + 0.5 * masked_loss(cells, KNOWN)
     assert float(guided(PIXELS, LABELS, KNOWN).detach()) == pytest.approx(
         float(expected.detach()), rel=1e-5
@@ -40,7 +40,7 @@ def test_masks_add_their_weighted_loss() -> None:
 
 def test_what_the_masks_teach_is_what_grad_cam_shows() -> None:
     detector = _objective(0.0).detector
-    linear = detector.head[-1]
+    linear = linear_layer(detector)
     with torch.no_grad():
         linear.weight[1] = -linear.weight[0]  # as published: the shared part is taken out
         features = detector.features(PIXELS)
