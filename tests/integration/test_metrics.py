@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from detection.errors import ERROR_TYPES
 from detection.reasons import Reason
 from detection.tally import COUNTERS
+from handlers.counters import PROBE_HEADER
+from ops.settings import WORKFLOW
 from ops.tokens import metrics_token_file
 from tests.support import pictures
 from tests.support.monitoring import alert_queries, dashboard_queries, selectors
@@ -74,6 +76,21 @@ def test_verdicts_and_faces_are_counted(growth: dict[str, list[Sample]]) -> None
     assert total(growth, "deepfake_rejected_total") == 2
 
 
+def test_the_service_s_own_probe_counts_as_no_verdict(service: RunningService) -> None:
+    url = f"{service.settings.inference_url}/wfpredict/{WORKFLOW}"
+    token = {"Authorization": f"Bearer {service.tokens.inference}"}
+    before = total(scrape(service, "/metrics"), "deepfake_verdicts_total")
+    for headers in ({PROBE_HEADER: "1"}, {PROBE_HEADER: "1"}, {}):
+        headers |= {"Content-Type": "application/octet-stream", **token}
+        reply = requests.post(url, data=pictures.jpeg(), headers=headers, timeout=60)
+        assert reply.status_code == 200
+    for _ in range(50):  # the server reads counts from what its workers print
+        after = total(scrape(service, "/metrics"), "deepfake_verdicts_total")
+        if after != before:
+            break
+    assert after == before + 1
+
+
 def test_every_node_is_watched(growth: dict[str, list[Sample]]) -> None:
     # At least, as the service's own probe passes by.
     for node in NODES:
@@ -113,7 +130,7 @@ def test_labels_take_few_values(service: RunningService) -> None:
         for labels, _ in found:
             for label, value in labels.items():
                 assert label in {"le", "Hostname"} or value in allowed[label], (name, labels)
-    assert "WorkerLoadTime" not in samples
+    assert not {"WorkerLoadTime", "PredictionTime"} & set(samples)
 
 
 def test_the_edge_is_watched(service: RunningService) -> None:

@@ -1,11 +1,16 @@
-"""Python imports this at the start of every worker: torch is loaded at its first use, or never.
+"""Python imports this at the start of every worker: what TorchServe does there, and we do without.
 
-TorchServe's worker imports torch for one comparison that our replies never reach. That costs
-every worker a second or more at its start and 200 MiB, and only those that run a network in torch
-need it. (`importlib.util.LazyLoader` does not help: in Python 3.11 the import statement itself
-counts as a use.)
+A line for each batch: the worker prints when one arrived and how long it took. Nobody reads the
+first, and the workflow engine measures the second (`deepfake_node_seconds`); but each line is a
+system call and wakes a thread of the server that reads it.
+
+Torch is loaded at its first use, or never: TorchServe's worker imports it for one comparison that
+our replies never reach. That costs every worker a second or more at its start and 200 MiB, and only
+those that run a network in torch need it. (`importlib.util.LazyLoader` does not help: in Python
+3.11 the import statement itself counts as a use.)
 """
 
+import logging
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -31,4 +36,11 @@ def _load_at_first_use(name: str) -> None:
         sys.modules[name] = module
 
 
+def _is_wanted(record: logging.LogRecord) -> bool:
+    text = str(record.msg)
+    return not text.startswith(("Backend received inference", "[METRICS]PredictionTime"))
+
+
 _load_at_first_use("torch")
+for _name in (None, "ts.metrics.caching_metric"):
+    logging.getLogger(_name).addFilter(_is_wanted)

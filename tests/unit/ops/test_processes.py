@@ -55,6 +55,16 @@ def test_a_program_is_in_a_session_of_its_own(tmp_path: Path) -> None:
     child.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has this kind of scheduling")
+def test_a_program_and_what_it_starts_interrupt_nothing(tmp_path: Path) -> None:
+    child = start(tmp_path, STUBBORN)
+    wait_for(tmp_path / "log", "ready")
+    policies = {os.sched_getscheduler(member.pid) for member in group_members(child.pid)}
+    child.stop(grace=0.1)
+    assert policies == {os.SCHED_BATCH}
+    assert os.sched_getscheduler(0) != os.SCHED_BATCH
+
+
 def test_a_program_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="Nothing could not be started"):
         Child.start("Nothing", ["/no/such/program"], tmp_path, {}, tmp_path / "log")

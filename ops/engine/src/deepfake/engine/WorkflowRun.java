@@ -35,7 +35,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class WorkflowRun {
     private static final Logger logger = LoggerFactory.getLogger(WorkflowRun.class);
-    private static final Set<String> PRIVATE_HEADERS = Set.of("authorization", "cookie");
+    // Headers that nodes are told: those of our own alone. A worker reads each with several system
+    // calls at every node, and tokens and cookies are none of their business.
+    private static final String OWN_HEADERS = "x-deepfake-";
     // Milliseconds that a run may wait for workers, counted from its start, and what a later node
     // has at least, as a large picture may have used them up in the first one.
     private static final long PATIENCE_MS = 4_000;
@@ -58,7 +60,7 @@ public final class WorkflowRun {
         this.missing = new HashMap<>(dag.getInDegreeMap());
         requestHeaders.forEach(
                 (name, value) -> {
-                    if (!PRIVATE_HEADERS.contains(name.toLowerCase(java.util.Locale.ROOT))) {
+                    if (name.toLowerCase(java.util.Locale.ROOT).startsWith(OWN_HEADERS)) {
                         headers.put(name, value);
                     }
                 });
