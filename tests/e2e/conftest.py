@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFilter
 from playwright.sync_api import Browser, sync_playwright
 from skimage import data
 
@@ -59,6 +59,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     astronaut = Image.fromarray(data.astronaut())
     astronaut.save(folder / "portrait.jpg", quality=92)
     astronaut.crop((0, 0, 400, 400)).save(folder / "other.png")
+    retouched, part = astronaut.copy(), (200, 100, 250, 140)  # one eye and what is beside it
+    retouched.paste(astronaut.crop(part).filter(ImageFilter.GaussianBlur(4)), part[:2])
+    retouched.save(folder / "retouched.jpg", quality=92)
     group = Image.new("RGB", (1280, 720), (203, 207, 212))
     for size, place in ((640, (20, 40)), (420, (660, 20)), (260, (1010, 440))):
         group.paste(astronaut.resize((size, size)), place)

@@ -88,13 +88,13 @@ def test_bars_show_probabilities_and_thresholds_of_both_models(ui: Screen, pictu
 
 @each_view
 def test_face_and_map_lie_where_the_reply_says(ui: Screen, pictures: Path) -> None:
-    reply = ui.judge(pictures / "portrait.jpg")
+    reply = ui.judge(pictures / "retouched.jpg")
     face, image = reply["faces"][0], reply["image"]
     box = ui.page.get_by_role("button", name=re.compile("^1 ?Face 1"))
     assert box_of(box) == pytest.approx(expected_place(ui, face["box"], image), abs=2)
     grid = ui.page.locator("#map")
     if not face["grad_cam"]["localised"]:
-        pytest.fail("the portrait's map is not localised: choose another picture for this test")
+        pytest.fail("the map is not localised: choose another picture for this test")
     assert grid.get_attribute("src") == face["grad_cam"]["overlay"]
     assert box_of(grid) == pytest.approx(expected_place(ui, face["region"], image), abs=2)
     caption = ui.text("#map-caption")
