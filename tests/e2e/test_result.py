@@ -103,7 +103,7 @@ def test_face_and_map_lie_where_the_reply_says(ui: Screen, pictures: Path) -> No
 
 
 def test_map_can_be_faded_and_switched_off_by_keyboard(ui: Screen, pictures: Path) -> None:
-    ui.judge(pictures / "portrait.jpg")
+    ui.judge(pictures / "retouched.jpg")
     overlay = ui.page.locator("#map")
     slider = ui.page.get_by_role("slider", name="Strength of the map")
     before = float(overlay.evaluate("map => getComputedStyle(map).opacity"))
