@@ -52,23 +52,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _rows(spent: Mapping[tuple[str, str], float], factor: float) -> Iterator[list[str]]:
     """A row for each process, the greatest first, and below it rows of its kinds of threads."""
-    totals: dict[str, float] = defaultdict(float)
-    for (process, _), seconds in spent.items():
-        totals[process] += seconds * factor
-    for name, total in sorted(totals.items(), key=lambda item: -item[1]):
-        yield [name, "", f"{total:.2f}"]
-        threads = {thread: s * factor for (process, thread), s in spent.items() if process == name}
-        for thread, ms in sorted(threads.items(), key=lambda item: -item[1]):
-            if len(threads) > 1 and ms >= _LEAST_MS:
-                yield ["", thread, f"{ms:.2f}"]
-    yield ["all", "", f"{sum(totals.values()):.2f}"]
+    ordered = sorted(spent.items(), key=lambda item: -item[1])
+    totals = [(process, seconds) for (process, thread), seconds in ordered if not thread]
+    for name, total in totals:
+        yield [name, "", f"{total * factor:.2f}"]
+        threads = [(t, s * factor) for (process, t), s in ordered if process == name and t]
+        if len(threads) > 1:
+            yield from (["", t, f"{ms:.2f}"] for t, ms in threads if ms >= _LEAST_MS)
+    yield ["all", "", f"{sum(seconds for _, seconds in totals) * factor:.2f}"]
 
 
 def _seconds(pid: int) -> dict[tuple[str, str], float]:
-    """CPU seconds so far of a process and all it started, by process and kind of thread."""
+    """CPU seconds so far of a process and all it started, by process and kind of thread.
+
+    Those of the whole process stand under "": threads that have ended are only in there.
+    """
     found: dict[tuple[str, str], float] = defaultdict(float)
     for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-        name = _name(process)
+        name, times = _name(process), process.cpu_times()
+        found[name, ""] += times.user + times.system
         for thread, seconds in _threads(process.pid):
             found[name, thread] += seconds
     return found

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,17 @@ class Server:
 
 
 @contextmanager
-def our_service(store: Path) -> Iterator[Server]:
-    """The service as `make serve` starts it, archives built before: TorchServe and the edge."""
+def our_service(store: Path, prefix: Sequence[str] = ()) -> Iterator[Server]:
+    """The service as `make serve` starts it, archives built before: TorchServe and the edge.
+
+    Args:
+        store: The model store.
+        prefix: What to put before the command.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         begin = time.monotonic()
         settings = service.new_settings(store, Path(folder))
-        running = service.start(settings)
+        running = service.start(settings, prefix)
         try:
             service.wait_for_output(running, "Ready after")
             ready = time.monotonic() - begin
