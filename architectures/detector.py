@@ -46,3 +46,15 @@ def pooled_linear_head(channels: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(
         nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Dropout(dropout), nn.Linear(channels, 2)
     )
+
+
+def linear_layer(detector: Detector) -> nn.Linear:
+    """Gives the last layer of a head of `pooled_linear_head`'s kind.
+
+    Raises:
+        ValueError: The head is of another kind.
+    """
+    parts = list(detector.head.children())
+    if parts and isinstance(parts[0], nn.AdaptiveAvgPool2d) and isinstance(parts[-1], nn.Linear):
+        return parts[-1]
+    raise ValueError("the head is no pooled linear head: its evidence has no map of its own")

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from architectures import Detector
+from architectures.detector import linear_layer
 from training.manifest import FAKE, REAL
 
 
@@ -78,18 +79,6 @@ class CellEvidence(nn.Module):
         weight = linear.weight[FAKE] - linear.weight[REAL]
         margin = torch.einsum("nchw,c->nhw", features, weight.float())[:, None]
         return margin * self.scale.exp() + self.offset
-
-
-def linear_layer(detector: Detector) -> nn.Linear:
-    """Gives the last layer of a head of `architectures.detector.pooled_linear_head`'s kind.
-
-    Raises:
-        ValueError: The head is of another kind.
-    """
-    parts = list(detector.head.children())
-    if parts and isinstance(parts[0], nn.AdaptiveAvgPool2d) and isinstance(parts[-1], nn.Linear):
-        return parts[-1]
-    raise ValueError("changed cells can be learnt only behind a pooled linear head")
 
 
 def masked_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:

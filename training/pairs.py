@@ -194,7 +194,9 @@ class PairDataset(Dataset[Item]):
             whole = 1.0 if fake.kind in _WHOLLY_GENERATED else UNKNOWN
             mask = np.full((CROP_SIZE, CROP_SIZE), whole, np.float32)
             made, shot = self._loader.crop(fake), self._loader.crop(real)
-            if not original and rng.random() < self._matched_colours:
+            # Nothing is drawn where colours are never matched: items stay those of earlier runs.
+            matching = self._matched_colours > 0 and not original
+            if matching and rng.random() < self._matched_colours:
                 made, shot = match_colours(made, shot, rng)
             return Pair(made, shot, mask)
 

@@ -10,12 +10,12 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from architectures import Detector, build
-from architectures.detector import CLASSES
+from architectures.detector import CLASSES, linear_layer
 from architectures.efficientnet import options_for
 from architectures.weights import load_weights, save_weights
 from detection.version import WEIGHTS
@@ -114,8 +114,11 @@ def centre_head(detector: Detector) -> None:
     Args:
         detector: The network; its last layer's weights and biases are opposite for the classes
             afterwards.
+
+    Raises:
+        ValueError: Its head is no pooled linear head.
     """
-    linear = cast("torch.nn.Linear", detector.head[-1])  # type: ignore[index]
+    linear = linear_layer(detector)
     with torch.no_grad():
         for parameter in (linear.weight, linear.bias):
             parameter.sub_(parameter.mean(dim=0, keepdim=True))
@@ -131,7 +134,7 @@ def shift_margin(detector: Detector, intercept: float) -> float:
     Returns:
         What was added, after rounding.
     """
-    bias = cast("torch.Tensor", detector.head[-1].bias.data)  # type: ignore[index]
+    bias = linear_layer(detector).bias.data
     before = float(bias[FAKE] - bias[REAL])
     bias[FAKE] += intercept
     bias.copy_(bias.half().float())

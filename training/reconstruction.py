@@ -141,7 +141,7 @@ class Reconstructor:
             rng: Where all choices come from.
 
         Returns:
-            The reconstruction and the original at the scale of the reconstruction, at most about
+            The reconstruction and the original at the scale of the reconstruction, at most
             256 px a side, uint8 h x w x 3 both.
         """
         longest = max(patch.shape[:2])

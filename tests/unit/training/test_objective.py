@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from architectures import build
-from architectures.detector import Detector
+from architectures.detector import Detector, linear_layer
 from detection.grad_cam import explain_head
-from training.objective import CellEvidence, Objective, linear_layer, masked_loss
+from training.objective import CellEvidence, Objective, masked_loss
 
 PIXELS = torch.rand(4, 3, 32, 32)
 LABELS = torch.tensor([0, 1, 0, 1])
