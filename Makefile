@@ -29,9 +29,11 @@ export SITE_ADDRESS EDGE_BIND EDGE_HOSTS MAX_REQUESTS
 VENV := .venv
 PY := $(VENV)/bin/python
 RUNTIME := requirements.txt requirements-nodeps.txt
+GENERATOR := requirements-generator.txt requirements-generator-nodeps.txt
 # Written last, so that an environment that was interrupted half way is seen and completed.
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+READY_GENERATOR := $(VENV)/.ready-generator
 # In a terminal pip shows how far it is; in a log that would be a thousand lines.
 PIP := $(PY) -m pip --disable-pip-version-check $(if $(MAKE_TERMOUT),,--quiet)
 
@@ -119,12 +121,19 @@ regions: env ## find the face in every image of DATA, once; train and evaluate n
 reconstruction: env regions ## train the autoencoder of reconstruction fakes, once; training needs it
 	@$(PY) -m training.reconstruction --data $(DATA)
 
+.PHONY: generated
+generated: env-generator ## draw faces with a GAN, once (15 minutes); configurations with `generated` need them
+	@$(PY) -m training.generated
+
+# Only what the configuration asks for: drawing the generated faces takes long.
+WITH_GENERATED = $(if $(shell grep -s '^generated = ' training/configs/$(CONFIG).toml),generated)
+
 .PHONY: train
-train: env need-model regions reconstruction ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
+train: env need-model regions reconstruction $(WITH_GENERATED) ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
 	@$(PY) -m training.train --config training/configs/$(CONFIG).toml --data $(DATA) $(ARGS)
 
 .PHONY: study
-study: env regions reconstruction ## compare recipes: STUDY names a file of training/studies; resumes
+study: env regions reconstruction generated ## compare recipes: STUDY names a file of training/studies; resumes
 	@$(PY) -m training.study training/studies/$(STUDY).toml --data $(DATA) $(ARGS)
 
 .PHONY: calibrate
@@ -197,8 +206,12 @@ fuzz: env-dev ## 20,000 damaged files through the ingest code, 1,000 through a s
 env: $(READY) ## create or repair .venv
 	@$(PY) -m ops.environment $(RUNTIME) || { rm -f $(READY); $(MAKE) --no-print-directory $(READY); }
 
+.PHONY: env-generator
+env-generator: env $(READY_GENERATOR)
+	@$(PY) -m ops.environment $(GENERATOR) || { rm -f $(READY_GENERATOR); $(MAKE) --no-print-directory $(READY_GENERATOR); }
+
 .PHONY: env-dev
-env-dev: env $(READY_DEV) ## the same, with what tests and checks need
+env-dev: env env-generator $(READY_DEV) ## the same, with what tests and checks need
 	@$(PY) -m ops.environment requirements-dev.txt || { rm -f $(READY_DEV); $(MAKE) --no-print-directory $(READY_DEV); }
 
 $(READY): $(RUNTIME)
@@ -214,6 +227,11 @@ $(READY): $(RUNTIME)
 	fi
 	@$(PIP) install -r requirements.txt && $(PIP) install --no-deps -r requirements-nodeps.txt || \
 	{ echo "The packages could not be installed (the message is above): is there a network, and 8 GB of disk?"; exit 1; }
+	@touch $@
+
+$(READY_GENERATOR): $(GENERATOR) $(READY)
+	@echo "Adding the face generator that training learns from ..."
+	@$(PIP) install -r requirements-generator.txt && $(PIP) install --no-deps -r requirements-generator-nodeps.txt
 	@touch $@
 
 $(READY_DEV): requirements-dev.txt $(READY)

@@ -31,6 +31,10 @@ class FaceLoader:
         """Gives the crop, uint8 224 x 224 x 3, RGB."""
         return self.crop_and_landmarks(sample)[0]
 
+    def path(self, sample: Sample) -> Path:
+        """Gives the file of a sample."""
+        return self._root / sample.path
+
     def aligned(self, fake: Sample, real: Sample) -> tuple[Crop, Crop] | None:
         """Gives both crops of a pair cut at the fake's region, or None when their sizes differ."""
         pixels, original = (read_image(self._root / sample.path) for sample in (fake, real))

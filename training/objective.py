@@ -19,8 +19,10 @@ class Objective(nn.Module):
     common in forgery detection (Dang et al., CVPR 2020, arXiv 1910.01717). What is supervised is
     the evidence itself: the map of the margin between the classes, which is what Grad-CAM shows
     behind a pooled linear head (Zhou et al., CVPR 2016), so that explanations point at the forged
-    part. It comes with a scale and an offset of its own, which are not shipped: a face of which
-    little is forged must still be able to tip the mean of its cells.
+    part. It comes with a scale of its own, which is not shipped, but with no offset: the map that
+    is shown ends where the margin is 0, so that is where a cell must pass from changed to
+    unchanged. That a face of which little is forged still tips the mean of its cells is left to
+    the bias of the head.
     """
 
     def __init__(self, detector: Detector, mask_weight: float, label_smoothing: float) -> None:
@@ -66,19 +68,17 @@ class CellEvidence(nn.Module):
 
     Attributes:
         scale: Logarithm of what the margin is multiplied by: more of it always means Fake.
-        offset: What is added after that.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.zeros(()))
-        self.offset = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
         """Gives logits, N x 1 x h x w, of feature maps N x C x h x w."""
         weight = linear.weight[FAKE] - linear.weight[REAL]
         margin = torch.einsum("nchw,c->nhw", features, weight.float())[:, None]
-        return margin * self.scale.exp() + self.offset
+        return margin * self.scale.exp()
 
 
 def masked_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:

@@ -21,9 +21,11 @@ from training.augment import AugmentConfig, Crop, Generator, Mask, augment_with_
 from training.cross_blend import cross_blend, fit_colours, shape_distance
 from training.face_loader import FaceLoader, as_crop
 from training.face_mask import Points, face_mask, known_or_typical, soften
+from training.generated import GeneratedFaces
 from training.manifest import FAKE, REAL, Sample
 from training.reconstruction import Reconstructor
 from training.self_blend import self_blend
+from training.sharpness import with_energy_of
 
 MASK_SIZE = 28
 """Side of the masks that items carry, in cells."""
@@ -48,9 +50,14 @@ class Mixture:
         self_blended: Weight of self-blended fakes, each with the real image it was made from.
         cross_blended: Weight of real faces with a part of another one of the same source put in.
         reconstructed: Weight of real faces, or parts of them, passed through an autoencoder.
+        generated: Weight of faces that the project's own generator made (`training.generated`).
+        generated_beside: Sources whose real images stand beside those: photographs that are
+            framed and lit as what the generator learnt from.
         matched_colours: Probability that, of a fake and a real image that do not show the same
             scene, one takes over the colours of the other: light and palette of a generator's
             pictures tell nothing of the next generator's.
+        matched_detail: Probability that one of such two takes over the energy of the other's fine
+            detail, for the same reason.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         exclude: Sources whose fakes and real images are left out altogether, to see how a run
@@ -61,9 +68,25 @@ class Mixture:
     self_blended: float = 0.0
     cross_blended: float = 0.0
     reconstructed: float = 0.0
+    generated: float = 0.0
+    generated_beside: tuple[str, ...] = ("stylegan1", "sdxl")
     matched_colours: float = 0.0
+    matched_detail: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Makers:
+    """Where fakes come from that are neither in the data set nor blended.
+
+    Attributes:
+        reconstructor: Makes reconstruction fakes.
+        generated: Gives the faces of the generator.
+    """
+
+    reconstructor: Reconstructor | None = None
+    generated: GeneratedFaces | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +124,7 @@ class PairDataset(Dataset[Item]):
         augmentation: AugmentConfig,
         items: int,
         seed: int,
-        reconstructor: Reconstructor | None = None,
+        makers: Makers = Makers(),
     ) -> None:
         """Makes the data set.
 
@@ -112,11 +135,11 @@ class PairDataset(Dataset[Item]):
             augmentation: How to vary crops.
             items: Length of the data set.
             seed: Decides every choice.
-            reconstructor: Makes reconstruction fakes, where the mixture has any.
+            makers: Where made fakes come from, as far as the mixture has any.
 
         Raises:
             ValueError: A source of the mixture has no fake or no real image, or there is no
-                reconstructor though the mixture asks for one.
+                reconstructor, or there are no generated faces, though the mixture asks for some.
         """
         cv2.setNumThreads(0)
         samples = [sample for sample in samples if sample.source not in mixture.exclude]
@@ -128,10 +151,14 @@ class PairDataset(Dataset[Item]):
         for sample in samples:
             side = self._fakes if sample.label == FAKE else self._reals
             side.setdefault(sample.source, []).append(sample)
-        self._reconstructor = reconstructor
+        self._makers = makers
         self._all_reals = [sample for sample in samples if sample.label == REAL]
         self._base = self._base_weights(mixture.reals)
+        self._beside = [
+            sample for sample in self._all_reals if sample.source in mixture.generated_beside
+        ]
         self._matched_colours = mixture.matched_colours
+        self._matched_detail = mixture.matched_detail
         self._draws, self._weights = self._plan(mixture)
 
     def _plan(self, mixture: Mixture) -> tuple[list[Draw], npt.NDArray[np.float64]]:
@@ -141,12 +168,20 @@ class PairDataset(Dataset[Item]):
                 raise ValueError(f"source {source!r} lacks fake or real images in this split")
         draws: list[Draw] = [self._source_draw(source) for source in weights]
         values = list(weights.values())
-        if mixture.reconstructed > 0 and self._reconstructor is None:
+        if mixture.reconstructed > 0 and self._makers.reconstructor is None:
             raise ValueError("the mixture has reconstructed fakes, but there is no reconstructor")
+        if mixture.generated > 0 and self._makers.generated is None:
+            raise ValueError("the mixture has generated faces, but there are none")
+        if mixture.generated > 0 and not self._beside:
+            raise ValueError(
+                "generated faces need real images of one of the sources "
+                f"{', '.join(mixture.generated_beside)} beside them"
+            )
         made: list[tuple[Draw, float]] = [
             (self._self_blended_pair, mixture.self_blended),
             (self._cross_blended_pair, mixture.cross_blended),
             (self._reconstructed_pair, mixture.reconstructed),
+            (self._generated_pair, mixture.generated),
         ]
         draws += [draw for draw, weight in made if weight > 0]
         values += [weight for _, weight in made if weight > 0]
@@ -194,13 +229,20 @@ class PairDataset(Dataset[Item]):
             whole = 1.0 if fake.kind in _WHOLLY_GENERATED else UNKNOWN
             mask = np.full((CROP_SIZE, CROP_SIZE), whole, np.float32)
             made, shot = self._loader.crop(fake), self._loader.crop(real)
-            # Nothing is drawn where colours are never matched: items stay those of earlier runs.
-            matching = self._matched_colours > 0 and not original
-            if matching and rng.random() < self._matched_colours:
-                made, shot = match_colours(made, shot, rng)
+            if not original:
+                made, shot = self._matched(made, shot, rng)
             return Pair(made, shot, mask)
 
         return draw
+
+    def _matched(self, made: Crop, shot: Crop, rng: Generator) -> tuple[Crop, Crop]:
+        """Makes colours and detail of two pictures of different scenes alike, as often as asked."""
+        # Nothing is drawn where nothing is matched: items stay those of earlier runs.
+        if self._matched_colours > 0 and rng.random() < self._matched_colours:
+            made, shot = match_colours(made, shot, rng)
+        if self._matched_detail > 0 and rng.random() < self._matched_detail:
+            made, shot = match_detail(made, shot, rng)
+        return made, shot
 
     def _base_real(self, rng: Generator) -> Sample:
         names, shares = self._base
@@ -239,7 +281,7 @@ class PairDataset(Dataset[Item]):
     def _reconstructed_pair(self, rng: Generator) -> Pair:
         sample = self._base_real(rng)
         patch = self._loader.patch(sample)
-        remade, original = cast("Reconstructor", self._reconstructor).pair(patch, rng)
+        remade, original = cast("Reconstructor", self._makers.reconstructor).pair(patch, rng)
         real, fake = as_crop(original), as_crop(remade)
         shape = (CROP_SIZE, CROP_SIZE)
         if rng.random() < _WHOLLY_RECONSTRUCTED:
@@ -250,6 +292,13 @@ class PairDataset(Dataset[Item]):
         blended = fake * mask[..., None] + real * (1 - mask[..., None])
         fake = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
         return Pair(fake, real, (mask > _LEAST_BLENDED).astype(np.float32))
+
+    def _generated_pair(self, rng: Generator) -> Pair:
+        real = self._beside[int(rng.integers(len(self._beside)))]
+        shot = self._loader.crop(real)
+        made = cast("GeneratedFaces", self._makers.generated).like(self._loader.path(real), rng)
+        made, shot = self._matched(made, shot, rng)
+        return Pair(made, shot, np.ones((CROP_SIZE, CROP_SIZE), np.float32))
 
 
 def match_colours(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
@@ -266,6 +315,19 @@ def match_colours(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
     if rng.random() < 0.5:
         return fit_colours(fake, real, everywhere), real
     return fake, fit_colours(real, fake, everywhere)
+
+
+def match_detail(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
+    """Gives one of two crops, drawn at random, the energy of the other's fine detail.
+
+    Args:
+        fake: uint8 H x W x 3, RGB.
+        real: The same.
+        rng: Where the choice comes from.
+    """
+    if rng.random() < 0.5:
+        return with_energy_of(fake, real), real
+    return fake, with_energy_of(real, fake)
 
 
 def changed_pixels(fake: Crop, original: Crop) -> Mask:

@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 BANDS = (0.7, 1.4, 3.0)
 """Standard deviations in pixels of the blurs between which bands lie; beyond the last is coarse."""
 _MOST_GAIN = 8.0  # of a band: a flat patch has none to scale
+_MOST_CHANGE = 3.0  # of a band between two scenes: more would be noise made large
 _FAINT = 0.05  # grey levels: what a band has at least, so that gains stay finite
 
 
@@ -57,7 +58,29 @@ def with_detail_of(made: Crop, original: Crop, gains: Sequence[float]) -> Crop:
     for band, other, gain in zip(detail, wanted, gains, strict=True):
         scale = (other.std(axis=(0, 1)) + _FAINT) / (band.std(axis=(0, 1)) + _FAINT)
         result = result + band * np.minimum(scale * gain, _MOST_GAIN).astype(np.float32)
-    pixels = cv2.cvtColor(result.astype(np.float32) / 255, cv2.COLOR_YCrCb2RGB) * 255
+    return _as_rgb(result)
+
+
+def with_energy_of(crop: Crop, other: Crop) -> Crop:
+    """Gives the fine detail of a picture the energy that another's has, band by band.
+
+    Args:
+        crop: uint8 H x W x 3, RGB: what is changed; its coarse part stays.
+        other: uint8 h x w x 3, RGB, of any scene at the same scale.
+
+    Returns:
+        uint8 H x W x 3, RGB.
+    """
+    detail, result = bands(_luma_chroma(crop))
+    wanted, _ = bands(_luma_chroma(other))
+    for band, model in zip(detail, wanted, strict=True):
+        scale = (model.std(axis=(0, 1)) + _FAINT) / (band.std(axis=(0, 1)) + _FAINT)
+        result = result + band * np.clip(scale, 1 / _MOST_CHANGE, _MOST_CHANGE)
+    return _as_rgb(result)
+
+
+def _as_rgb(luma_chroma: FloatArray) -> Crop:
+    pixels = cv2.cvtColor(luma_chroma.astype(np.float32) / 255, cv2.COLOR_YCrCb2RGB) * 255
     return np.asarray(np.clip(np.rint(pixels), 0, 255), np.uint8)
 
 

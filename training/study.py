@@ -147,7 +147,8 @@ class Material:
         wanted = json.loads(json.dumps(dataclasses.asdict(variant.config)))
         if path.is_file():
             known: Values = json.loads(path.read_text(encoding="utf-8"))
-            if known["config"] == wanted:
+            # Compared as parsed: what was added since, at its default, changes no run.
+            if parse_config(known["config"]) == variant.config:
                 return known
         settings = RunSettings(folder, self.workers, 200)
         with join_group() as group:

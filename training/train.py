@@ -36,9 +36,10 @@ from training.checkpoint import load_checkpoint, save_checkpoint, write_json
 from training.config import TrainConfig, load_config
 from training.distributed import Group, join_group
 from training.face_loader import FaceLoader
+from training.generated import GeneratedFaces
 from training.manifest import Sample, in_split, load_samples
 from training.objective import Objective
-from training.pairs import Item, PairDataset
+from training.pairs import Item, Makers, PairDataset
 from training.reconstruction import Reconstructor
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
@@ -81,7 +82,10 @@ class Trainer:
             config.augmentation,
             config.steps * config.batch_pairs,
             config.seed,
-            Reconstructor() if config.mixture.reconstructed > 0 else None,
+            Makers(
+                Reconstructor() if config.mixture.reconstructed > 0 else None,
+                GeneratedFaces() if config.mixture.generated > 0 else None,
+            ),
         )
         torch.manual_seed(config.seed)
         self.detector = build_initialised(config).to(

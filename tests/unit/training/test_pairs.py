@@ -7,8 +7,17 @@ import torch
 
 from training.augment import AugmentConfig, Crop, jpeg
 from training.face_loader import FaceLoader
+from training.generated import GeneratedFaces, make_faces, samples_of
 from training.manifest import Sample, in_split, load_samples
-from training.pairs import UNKNOWN, Mixture, PairDataset, changed_pixels, match_colours
+from training.pairs import (
+    UNKNOWN,
+    Makers,
+    Mixture,
+    PairDataset,
+    changed_pixels,
+    match_colours,
+    match_detail,
+)
 from training.reconstruction import Reconstructor, train
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source
@@ -162,7 +171,7 @@ def test_made_fakes_come_beside_the_face_they_were_made_from(
     mixture = Mixture(reals={"alpha": 1.0}, **{kind: 1.0})  # type: ignore[arg-type]
     loader = RecordingLoader(tiny_loader)
     data = PairDataset(
-        in_split(tiny_samples, "train"), loader, mixture, NO_CHANGE, 12, 3, reconstructor
+        in_split(tiny_samples, "train"), loader, mixture, NO_CHANGE, 12, 3, Makers(reconstructor)
     )
     for index in range(12):
         crops, _, masks = data[index]
@@ -186,6 +195,57 @@ def test_reconstructed_fakes_need_a_reconstructor(
 ) -> None:
     with pytest.raises(ValueError, match="no reconstructor"):
         _dataset(tiny_samples, tiny_loader, Mixture(reconstructed=1.0))
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> GeneratedFaces:
+    root = tmp_path_factory.mktemp("generated")
+    make_faces(root, samples_of({"train": 2}), workers=1)
+    return GeneratedFaces(root)
+
+
+def test_generated_faces_stand_beside_real_ones_of_the_sources_named(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader, generated: GeneratedFaces
+) -> None:
+    mixture = Mixture(generated=1.0, generated_beside=("beta",), matched_detail=0.5)
+    loader = RecordingLoader(tiny_loader)
+    data = PairDataset(
+        in_split(tiny_samples, "train"), loader, mixture, NO_CHANGE, 6, 3, Makers(None, generated)
+    )
+    for index in range(6):
+        crops, _, masks = data[index]
+        assert crops[0].float().std() > 20
+        assert (masks[0] == 1).all()
+        assert not masks[1].any()
+    assert {(sample.source, sample.label) for sample in loader.read} == {("beta", 1)}
+
+
+def test_generated_faces_need_faces_and_photos(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader, generated: GeneratedFaces
+) -> None:
+    with pytest.raises(ValueError, match="generated faces, but there are none"):
+        _dataset(tiny_samples, tiny_loader, Mixture(generated=1.0))
+    samples = in_split(tiny_samples, "train")
+    mixture = Mixture(generated=1.0, generated_beside=("gamma",))
+    with pytest.raises(ValueError, match="real images of one of the sources gamma"):
+        PairDataset(samples, tiny_loader, mixture, NO_CHANGE, 6, 3, Makers(None, generated))
+
+
+def test_matched_detail_leaves_sharpness_equal_and_changes_either_side(
+    portrait: np.ndarray,
+) -> None:
+    soft = np.asarray(cv2.GaussianBlur(portrait[:, ::-1], (0, 0), 0.7), np.uint8)
+
+    def energy(picture: np.ndarray) -> float:
+        return float(cv2.Laplacian(picture, cv2.CV_32F).std())
+
+    before = abs(energy(portrait) - energy(soft))
+    changed = set()
+    for seed in range(8):
+        fake, real = match_detail(soft, portrait, np.random.default_rng(seed))
+        assert abs(energy(fake) - energy(real)) < 0.6 * before
+        changed.add(np.array_equal(fake, soft))
+    assert changed == {True, False}
 
 
 def test_matched_colours_leave_light_and_palette_equal_and_change_either_side() -> None:
