@@ -157,9 +157,9 @@ def _draw(path: str) -> None:
 
 
 class GeneratedFaces:
-    """The faces of the training split that `make generated` made."""
+    """The faces of one split that `make generated` made."""
 
-    def __init__(self, root: Path = DEFAULT_ROOT) -> None:
+    def __init__(self, root: Path = DEFAULT_ROOT, split: Split = "train") -> None:
         """Reads which there are.
 
         Raises:
@@ -168,9 +168,13 @@ class GeneratedFaces:
         if not (root / "manifest.csv").is_file():
             raise FileNotFoundError(f"no generated faces at {root}; make them with: make generated")
         self._root, self._regions = root, load_regions(root / "regions.jsonl")
-        self._samples = in_split(load_samples(root), "train")
+        self.samples = in_split(load_samples(root), split)
 
     def like(self, photo: Path, rng: Generator) -> Crop:
+        """Gives a face drawn at random, as `brought_to` does."""
+        return self.brought_to(photo, self.samples[int(rng.integers(len(self.samples)))], rng)
+
+    def brought_to(self, photo: Path, sample: Sample, rng: Generator) -> Crop:
         """Gives a face that went through what a photo of a data set went through.
 
         It is brought to the photo's size and compressed with its JPEG tables, so that neither
@@ -178,12 +182,12 @@ class GeneratedFaces:
 
         Args:
             photo: The file.
-            rng: Where all choices come from.
+            sample: One of `samples`.
+            rng: Where the way of resizing comes from.
 
         Returns:
             The face's crop, uint8 224 x 224 x 3, RGB.
         """
-        sample = self._samples[int(rng.integers(len(self._samples)))]
         with Image.open(self._root / sample.path) as picture, Image.open(photo) as model:
             side = max(model.size)
             kernel = _REDUCING[int(rng.integers(len(_REDUCING)))]
