@@ -26,7 +26,7 @@ from training.calibration import (
 )
 from training.face_loader import FaceLoader
 from training.manifest import FAKE, Sample, in_split, load_samples
-from training.publish import Calibration, Run, load_run, publish, shift_margin
+from training.publish import Calibration, Run, average_with, load_run, publish, shift_margin
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
 
@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         help="side of the input in pixels, if another than in training; 32 k + 1 (129, 161) keeps "
         "strided convolutions mirror-symmetric, so that maps flip with the face",
     )
+    parser.add_argument(
+        "--average-with", metavar="VERSION", help="version whose weights are averaged in"
+    )
     parser.add_argument("--store", type=Path, default=Path("model_store"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
@@ -104,6 +107,8 @@ def main() -> None:
         run = load_run(
             arguments.run_dir or Path("build/training") / arguments.model, arguments.size
         )
+        if arguments.average_with:
+            run = average_with(run, arguments.store / arguments.model / arguments.average_with)
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
         validation = in_split(load_samples(arguments.data), "validation")
         calibration = calibrate(run, validation, loader, arguments.workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -35,6 +36,7 @@ class Run:
         config: The run's configuration, as plain values.
         step: Optimiser step of the best weights.
         name: Name of the run's folder, which is its configuration's.
+        averaged_with: Version of the store whose weights are averaged in; empty without one.
     """
 
     detector: Detector
@@ -42,6 +44,7 @@ class Run:
     config: dict[str, Any]
     step: int
     name: str
+    averaged_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,33 @@ def load_run(folder: Path, size: int | None = None) -> Run:
     if not all(torch.isfinite(value).all() for value in detector.state_dict().values()):
         raise ValueError(f"the weights of {folder} are not finite in half precision")
     return Run(detector.eval(), options, config, int(record["step"]), folder.name)
+
+
+def average_with(run: Run, folder: Path) -> Run:
+    """Gives a run with the mean of its weights and those of a version of the store.
+
+    The mean of weights that come from the same ones and learnt from different mixtures is often
+    better than either (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482).
+
+    Args:
+        run: The run.
+        folder: The version's, ``<store>/<model>/<version>``.
+
+    Raises:
+        FileNotFoundError: There is no such version.
+        ValueError: Its weights do not fit the run's network.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise FileNotFoundError(f"no version at {folder} to average with")
+    detector, other = copy.deepcopy(run.detector), copy.deepcopy(run.detector)
+    load_weights(other, folder / WEIGHTS)
+    with torch.no_grad():
+        pairs = zip(detector.state_dict().values(), other.state_dict().values(), strict=True)
+        for mine, theirs in pairs:
+            if mine.is_floating_point():
+                mine.copy_((mine + theirs) / 2)
+    detector.half().float()
+    return dataclasses.replace(run, detector=detector, averaged_with=folder.name)
 
 
 def centre_head(detector: Detector) -> None:
@@ -180,6 +210,7 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         "weights_sha256": digest,
         "initialisation": run.config["initialisation"],
         "initial_version": _version_of(run.config.get("initial_weights", "")),
+        "averaged_with": run.averaged_with,
         "parameters": sum(value.numel() for value in run.detector.parameters()),
         "step": run.step,
         "command": _command(run, folder.name),
@@ -198,6 +229,8 @@ def _command(run: Run, version: str) -> str:
     unshipped = earlier and not _version_of(earlier)
     first = f"make train {_stage(model, Path(earlier).parent.name)} && " if unshipped else ""
     command = f"{first}make train calibrate {_stage(model, run.name)} VERSION={version}"
+    if run.averaged_with:
+        command += f" AVERAGE_WITH={run.averaged_with}"
     return command if size == run.config["options"].get("size") else f"{command} SIZE={size}"
 
 
