@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from detection.version import ModelVersion
 from training.calibration import Thresholds
 from training.checkpoint import write_json
 from training.config import TrainConfig
-from training.publish import Calibration, centre_head, load_run, publish, shift_margin
+from training.publish import Calibration, average_with, centre_head, load_run, publish, shift_margin
 from training.train import build_initialised
 
 CALIBRATION = Calibration(
@@ -53,6 +55,27 @@ def test_a_published_version_judges_as_the_run_did(tmp_path: Path, run_folder: P
     with torch.no_grad():
         pixels = run.detector.preset.to_input(faces)
         assert torch.equal(version.detector.eval()(pixels), run.detector(pixels))
+
+
+def test_averaging_gives_the_mean_of_a_run_and_a_version_and_says_so(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    run = load_run(run_folder)
+    other = copy.deepcopy(run.detector)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(3)
+    publish(dataclasses.replace(run, detector=other), CALIBRATION, tmp_path / "1.2")
+    averaged = average_with(run, tmp_path / "1.2")
+    for mine, before in zip(averaged.detector.parameters(), run.detector.parameters(), strict=True):
+        assert torch.allclose(mine, 2 * before, rtol=2e-3, atol=1e-6)
+    publish(averaged, CALIBRATION, tmp_path / "1.3")
+    description = json.loads((tmp_path / "1.3" / "model.json").read_text())
+    assert description["averaged_with"] == "1.2"
+    assert description["command"].endswith("AVERAGE_WITH=1.2")
+    assert "those of version 1.2" in (tmp_path / "1.3" / "README.md").read_text()
+    with pytest.raises(FileNotFoundError, match="no version"):
+        average_with(run, tmp_path / "9.9")
 
 
 def test_the_folder_holds_weights_card_and_figures(tmp_path: Path, run_folder: Path) -> None:
