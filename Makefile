@@ -207,7 +207,7 @@ env: $(READY) ## create or repair .venv
 	@$(PY) -m ops.environment $(RUNTIME) || { rm -f $(READY); $(MAKE) --no-print-directory $(READY); }
 
 .PHONY: env-generator
-env-generator: env $(READY_GENERATOR)
+env-generator: env $(READY_GENERATOR) ## the same, with the face generator that training learns from
 	@$(PY) -m ops.environment $(GENERATOR) || { rm -f $(READY_GENERATOR); $(MAKE) --no-print-directory $(READY_GENERATOR); }
 
 .PHONY: env-dev

@@ -156,7 +156,7 @@ def test_reduced_decoding_hardly_changes_the_figures(
     full = crop_face(decode_image(data).pixels, tuple(region))[np.newaxis]
     for judge in judges:
         assert judge.judge(crops.faces).probabilities == pytest.approx(
-            judge.judge(full).probabilities, abs=0.02
+            judge.judge(full).probabilities, abs=0.03
         )
 
 

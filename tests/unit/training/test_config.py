@@ -13,7 +13,7 @@ def test_shipped_configurations_load(path: Path) -> None:
     assert config.model == path.stem.split("-")[0]
     assert config.steps > config.warmup_steps
     mixture = config.mixture
-    made = mixture.self_blended + mixture.cross_blended + mixture.reconstructed
+    made = mixture.self_blended + mixture.cross_blended + mixture.reconstructed + mixture.generated
     # Only their proportions count, but as shares they are easier to read.
     assert sum(mixture.sources.values()) + made == pytest.approx(1, abs=0.03)
 
