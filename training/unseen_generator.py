@@ -19,7 +19,7 @@ from detection.version import ModelVersion, VersionError, version_folder
 from training.augment import Crop
 from training.explanations import probabilities
 from training.face_loader import FaceLoader
-from training.figures import Judged, auc_with_intervals
+from training.figures import auc_with_intervals
 from training.generated import SOURCE, GeneratedFaces
 from training.manifest import FAKE, REAL, Sample, in_split, load_samples
 from training.pairs import Mixture
@@ -65,7 +65,7 @@ def row(version: ModelVersion, judgement: Judgement) -> str:
     """Judges with a version and gives its row of the table."""
     probability = probabilities(version, judgement.crops)
     auc = auc_with_intervals(judgement.samples, probability)[SOURCE]
-    fake = Judged.of(judgement.samples, probability, [""] * len(probability)).fake
+    fake = np.array([sample.label == FAKE for sample in judgement.samples])
     called = probability[fake] >= version.facts.fake
     alarms = probability[~fake] >= version.facts.fake
     met = version.description.get("training", {}).get("mixture", {}).get("generated", 0) > 0
