@@ -45,22 +45,35 @@ class Objective(nn.Module):
             linear_layer(detector)
 
     def forward(
-        self, pixels: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor
+        self, pixels: torch.Tensor, fake: torch.Tensor, masks: torch.Tensor
     ) -> torch.Tensor:
         """Gives the loss of a batch, a scalar.
 
         Args:
             pixels: Network input, N x 3 x size x size.
-            labels: int64 N.
+            fake: float32 N, how much of each is fake, in [0, 1].
             masks: float32 N x m x m, share of each cell that was changed; negative where unknown.
         """
         features = self.detector.features(pixels)
         logits = self.detector.head(features).float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        loss = functional.cross_entropy(
+            logits, class_targets(fake), label_smoothing=self.label_smoothing
+        )
         if self.cells is None:
             return loss
         cells = self.cells(features.float(), linear_layer(self.detector))
         return loss + self.mask_weight * masked_loss(cells, masks)
+
+
+def class_targets(fake: torch.Tensor) -> torch.Tensor:
+    """Gives the probability of each class, N x 2 in the order of the logits.
+
+    Args:
+        fake: How much of each picture is fake, N, in [0, 1].
+    """
+    targets = torch.empty(len(fake), 2, dtype=fake.dtype, device=fake.device)
+    targets[:, FAKE], targets[:, REAL] = fake, 1 - fake
+    return targets
 
 
 class CellEvidence(nn.Module):

@@ -37,6 +37,9 @@ _COMPRESSION_NOISE = (5.0, 11.0)  # grey levels between which a difference becom
 _LEAST_BLENDED = 0.1  # share of the donor from which a pixel counts as changed
 _DONORS = 8  # faces that a cross-blended image's donor is chosen from
 _WHOLLY_RECONSTRUCTED = 0.6  # share of the reconstruction fakes that are not blended in
+_MIXUP = (
+    0.4  # both parameters of mixup's beta distribution: mostly one picture with some of the other
+)
 _LEAST_CHANGED = 0.01  # share of the crop; below, a fake shows no clear change
 
 
@@ -58,6 +61,8 @@ class Mixture:
             pictures tell nothing of the next generator's.
         matched_detail: Probability that one of such two takes over the energy of the other's fine
             detail, for the same reason.
+        mixup: Probability that two such are mixed into each other, labels and all (Zhang et al.,
+            ICLR 2018, arXiv 1710.09412): a source with few pictures is learnt by heart otherwise.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         exclude: Sources whose fakes and real images are left out altogether, to see how a run
@@ -72,6 +77,7 @@ class Mixture:
     generated_beside: tuple[str, ...] = ("stylegan1", "sdxl")
     matched_colours: float = 0.0
     matched_detail: float = 0.0
+    mixup: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
 
@@ -98,11 +104,14 @@ class Pair:
         real: The same for the real face.
         mask: How far each pixel of the fake was changed, float32 224 x 224 in [0, 1]; all
             `UNKNOWN` where that is not known.
+        share: How much of the fake's picture is the fake, in [0.5, 1]; the rest is the real face,
+            whose own picture holds as much of the fake.
     """
 
     fake: Crop
     real: Crop
     mask: Mask
+    share: float = 1.0
 
 
 Draw = Callable[[Generator], Pair]
@@ -112,8 +121,9 @@ Item = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 class PairDataset(Dataset[Item]):
     """Items of a fake and a real face.
 
-    Each is a tuple of crops, uint8 2 x 224 x 224 x 3; labels, int64 2; and masks of what was
-    changed, float32 2 x 28 x 28 in [0, 1], zero for the real face, `UNKNOWN` where not known.
+    Each is a tuple of crops, uint8 2 x 224 x 224 x 3; how much of each is fake, float32 2 in
+    [0, 1], which is 1 and 0 unless the two are mixed; and masks of what was changed, float32
+    2 x 28 x 28 in [0, 1], zero for the real face, `UNKNOWN` where not known.
     """
 
     def __init__(
@@ -159,6 +169,7 @@ class PairDataset(Dataset[Item]):
         ]
         self._matched_colours = mixture.matched_colours
         self._matched_detail = mixture.matched_detail
+        self._mixup = mixture.mixup
         self._draws, self._weights = self._plan(mixture)
 
     def _plan(self, mixture: Mixture) -> tuple[list[Draw], npt.NDArray[np.float64]]:
@@ -203,16 +214,16 @@ class PairDataset(Dataset[Item]):
         """Gives item `index`; the same index gives the same item always."""
         rng = np.random.default_rng((self._seed, index))
         pair = self._draws[rng.choice(len(self._draws), p=self._weights)](rng)
-        untouched = np.zeros(pair.mask.shape, np.float32)
+        masks_of_both = shared_masks(pair.mask, pair.share)
         varied = [
             augment_with_mask(crop, mask, self._augmentation, rng)
-            for crop, mask in ((pair.fake, pair.mask), (pair.real, untouched))
+            for crop, mask in zip((pair.fake, pair.real), masks_of_both, strict=True)
         ]
         size = (MASK_SIZE, MASK_SIZE)
         masks = [cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for _, mask in varied]
         return (
             torch.from_numpy(np.stack([crop for crop, _ in varied])),
-            torch.tensor([FAKE, REAL]),
+            torch.tensor([pair.share, 1 - pair.share]),
             torch.from_numpy(np.stack(masks).astype(np.float32)),
         )
 
@@ -229,20 +240,21 @@ class PairDataset(Dataset[Item]):
             whole = 1.0 if fake.kind in _WHOLLY_GENERATED else UNKNOWN
             mask = np.full((CROP_SIZE, CROP_SIZE), whole, np.float32)
             made, shot = self._loader.crop(fake), self._loader.crop(real)
-            if not original:
-                made, shot = self._matched(made, shot, rng)
-            return Pair(made, shot, mask)
+            pair = Pair(made, shot, mask)
+            return pair if original else self._varied_together(pair, rng)
 
         return draw
 
-    def _matched(self, made: Crop, shot: Crop, rng: Generator) -> tuple[Crop, Crop]:
-        """Makes colours and detail of two pictures of different scenes alike, as often as asked."""
-        # Nothing is drawn where nothing is matched: items stay those of earlier runs.
+    def _varied_together(self, pair: Pair, rng: Generator) -> Pair:
+        """Makes pictures of different scenes alike, or mixes them, as often as the mixture says."""
+        # Nothing is drawn for what is off: items stay those of earlier runs.
+        made, shot = pair.fake, pair.real
         if self._matched_colours > 0 and rng.random() < self._matched_colours:
             made, shot = match_colours(made, shot, rng)
         if self._matched_detail > 0 and rng.random() < self._matched_detail:
             made, shot = match_detail(made, shot, rng)
-        return made, shot
+        pair = Pair(made, shot, pair.mask)
+        return mixup(pair, rng) if self._mixup > 0 and rng.random() < self._mixup else pair
 
     def _base_real(self, rng: Generator) -> Sample:
         names, shares = self._base
@@ -297,8 +309,8 @@ class PairDataset(Dataset[Item]):
         real = self._beside[int(rng.integers(len(self._beside)))]
         shot = self._loader.crop(real)
         made = cast("GeneratedFaces", self._makers.generated).like(self._loader.path(real), rng)
-        made, shot = self._matched(made, shot, rng)
-        return Pair(made, shot, np.ones((CROP_SIZE, CROP_SIZE), np.float32))
+        pair = Pair(made, shot, np.ones((CROP_SIZE, CROP_SIZE), np.float32))
+        return self._varied_together(pair, rng)
 
 
 def match_colours(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
@@ -328,6 +340,36 @@ def match_detail(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
     if rng.random() < 0.5:
         return with_energy_of(fake, real), real
     return fake, with_energy_of(real, fake)
+
+
+def mixup(pair: Pair, rng: Generator) -> Pair:
+    """Mixes some of either picture into the other (Zhang et al., ICLR 2018, arXiv 1710.09412).
+
+    Args:
+        pair: Two whole pictures.
+        rng: Where the share comes from.
+
+    Returns:
+        The pair mixed; the fake's picture is at least half of the fake.
+    """
+    drawn = float(rng.beta(_MIXUP, _MIXUP))
+    share = max(drawn, 1 - drawn)
+    fake = cv2.addWeighted(pair.fake, share, pair.real, 1 - share, 0)
+    real = cv2.addWeighted(pair.real, share, pair.fake, 1 - share, 0)
+    return Pair(np.asarray(fake, np.uint8), np.asarray(real, np.uint8), pair.mask, share)
+
+
+def shared_masks(mask: Mask, share: float) -> tuple[Mask, Mask]:
+    """Gives the masks of a fake and of the real face beside it, once they are mixed.
+
+    Args:
+        mask: What was changed in the fake, float32 H x W; all `UNKNOWN` where not known.
+        share: How much of the fake's picture is the fake, in [0.5, 1].
+    """
+    if share == 1.0:
+        return mask, np.zeros_like(mask)
+    known = mask >= 0
+    return np.where(known, mask * share, mask), np.where(known, mask * (1 - share), mask)
 
 
 def changed_pixels(fake: Crop, original: Crop) -> Mask:

@@ -167,7 +167,7 @@ class Trainer:
             )
         )
 
-    def _train_step(self, crops: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor) -> float:
+    def _train_step(self, crops: torch.Tensor, fake: torch.Tensor, masks: torch.Tensor) -> float:
         self._model.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
@@ -177,7 +177,7 @@ class Trainer:
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             loss = self._model(
                 pixels.contiguous(memory_format=torch.channels_last),
-                labels.to(device),
+                fake.to(device),
                 masks.to(device),
             )
         self._optimiser.zero_grad(set_to_none=True)

@@ -9,6 +9,7 @@ from training.objective import CellEvidence, Objective, masked_loss
 
 PIXELS = torch.rand(4, 3, 32, 32)
 LABELS = torch.tensor([0, 1, 0, 1])
+FAKE_SHARES = torch.tensor([1.0, 0.0, 1.0, 0.0])
 KNOWN = torch.rand(4, 28, 28)
 
 
@@ -21,7 +22,7 @@ def _objective(mask_weight: float) -> Objective:
 def test_without_masks_it_is_the_cross_entropy_of_the_class() -> None:
     objective = _objective(0.0)
     expected = torch.nn.functional.cross_entropy(objective.detector(PIXELS), LABELS)
-    assert float(objective(PIXELS, LABELS, KNOWN).detach()) == pytest.approx(
+    assert float(objective(PIXELS, FAKE_SHARES, KNOWN).detach()) == pytest.approx(
         float(expected.detach())
     )
     assert [name for name, _ in objective.named_parameters() if "cells" in name] == []
@@ -32,8 +33,8 @@ def test_masks_add_their_weighted_loss() -> None:
     assert guided.cells is not None
     features = guided.detector.features(PIXELS)
     cells = guided.cells(features, linear_layer(guided.detector))
-    expected = plain(PIXELS, LABELS, KNOWN) + 0.5 * masked_loss(cells, KNOWN)
-    assert float(guided(PIXELS, LABELS, KNOWN).detach()) == pytest.approx(
+    expected = plain(PIXELS, FAKE_SHARES, KNOWN) + 0.5 * masked_loss(cells, KNOWN)
+    assert float(guided(PIXELS, FAKE_SHARES, KNOWN).detach()) == pytest.approx(
         float(expected.detach()), rel=1e-5
     )
 
@@ -53,7 +54,7 @@ def test_what_the_masks_teach_is_what_grad_cam_shows() -> None:
 
 def test_masks_reach_the_head_and_the_features() -> None:
     objective = _objective(1.0)
-    objective(PIXELS, LABELS, KNOWN).backward()
+    objective(PIXELS, FAKE_SHARES, KNOWN).backward()
     assert objective.cells is not None
     assert objective.cells.scale.grad is not None
 

@@ -8,15 +8,18 @@ import torch
 from training.augment import AugmentConfig, Crop, jpeg
 from training.face_loader import FaceLoader
 from training.generated import GeneratedFaces, make_faces, samples_of
-from training.manifest import Sample, in_split, load_samples
+from training.manifest import FAKE, REAL, Sample, in_split, load_samples
 from training.pairs import (
     UNKNOWN,
     Makers,
     Mixture,
+    Pair,
     PairDataset,
     changed_pixels,
     match_colours,
     match_detail,
+    mixup,
+    shared_masks,
 )
 from training.reconstruction import Reconstructor, train
 from training.regions import DEFAULT_PATH, load_regions
@@ -37,10 +40,10 @@ def test_every_item_is_a_fake_and_a_real_face(
     tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:
     data = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}, self_blended=1.0))
-    crops, labels, masks = data[0]
+    crops, fake, masks = data[0]
     assert crops.shape == (2, 224, 224, 3)
     assert crops.dtype == torch.uint8
-    assert labels.tolist() == [0, 1]
+    assert fake.tolist() == [1.0, 0.0]
     assert masks.shape == (2, 28, 28)
     assert float(masks[0].max()) > 0.5
     assert not masks[1].any()
@@ -141,9 +144,9 @@ def test_no_trivial_feature_tells_the_classes_apart(data_root: Path) -> None:
     names = ("brightness", "sharpness", "saturation", "size as JPEG", "size as PNG")
     features: dict[str, list[float]] = {name: [] for name in names}
     for index in range(400):
-        crops, labels, _ = data[index]
+        crops, _, _ = data[index]
         assert crops.shape == (2, 224, 224, 3)
-        for pixels, label in zip(crops.numpy(), labels.tolist(), strict=True):
+        for pixels, label in zip(crops.numpy(), (FAKE, REAL), strict=True):
             for kind in ("JPEG", "PNG"):
                 _, data_of_file = cv2.imencode(f".{kind.lower()}", pixels)
                 features[f"size as {kind}"].append(len(data_of_file))
@@ -258,3 +261,39 @@ def test_matched_colours_leave_light_and_palette_equal_and_change_either_side() 
         assert np.allclose(fake.mean(axis=(0, 1)), real.mean(axis=(0, 1)), atol=6)
         changed.add(np.array_equal(fake, dark))
     assert changed == {True, False}
+
+
+def test_mixup_puts_some_of_either_picture_into_the_other() -> None:
+    rng = np.random.default_rng(0)
+    fake, real = np.full((2, 8, 8, 3), [[[[200]]], [[[100]]]], np.uint8)
+    shares = set()
+    for _ in range(20):
+        mixed = mixup(Pair(fake, real, np.ones((8, 8), np.float32)), rng)
+        assert 0.5 <= mixed.share <= 1
+        assert np.abs(mixed.fake - (100 + 100 * mixed.share)).max() <= 1
+        assert np.abs(mixed.real - (200 - 100 * mixed.share)).max() <= 1
+        shares.add(round(mixed.share, 2))
+    assert len(shares) > 5
+
+
+def test_masks_say_how_much_of_each_pixel_is_fake_once_mixed() -> None:
+    whole, unknown = np.ones((2, 2), np.float32), np.full((2, 2), UNKNOWN, np.float32)
+    of_fake, of_real = shared_masks(whole, 0.75)
+    assert (of_fake == 0.75).all()
+    assert (of_real == 0.25).all()
+    assert all((mask == UNKNOWN).all() for mask in shared_masks(unknown, 0.75))
+    of_fake, of_real = shared_masks(unknown, 1.0)
+    assert (of_fake == UNKNOWN).all()
+    assert (of_real == 0).all()
+
+
+def test_only_pictures_of_different_scenes_are_mixed(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    apart = _dataset(tiny_samples, tiny_loader, Mixture({"beta": 1.0}, mixup=1.0))
+    _, fake, masks = apart[0]
+    assert 0.5 <= float(fake[0]) < 1
+    assert float(fake.sum()) == pytest.approx(1.0)
+    assert masks.dtype == torch.float32
+    together = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}, mixup=1.0))
+    assert all(together[index][1].tolist() == [1.0, 0.0] for index in range(4))
