@@ -37,6 +37,7 @@ class Run:
         step: Optimiser step of the best weights.
         name: Name of the run's folder, which is its configuration's.
         averaged_with: Version of the store whose weights are averaged in; empty without one.
+        threads: CPU threads that it was trained with; 0 where that is not known.
     """
 
     detector: Detector
@@ -45,6 +46,7 @@ class Run:
     step: int
     name: str
     averaged_with: str = ""
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,14 @@ def load_run(folder: Path, size: int | None = None) -> Run:
     detector.half().float()  # the precision that is shipped, so that its figures are measured
     if not all(torch.isfinite(value).all() for value in detector.state_dict().values()):
         raise ValueError(f"the weights of {folder} are not finite in half precision")
-    return Run(detector.eval(), options, config, int(record["step"]), folder.name)
+    return Run(
+        detector.eval(),
+        options,
+        config,
+        int(record["step"]),
+        folder.name,
+        threads=int(record.get("threads", 0)),
+    )
 
 
 def average_with(run: Run, folder: Path) -> Run:
@@ -231,7 +240,10 @@ def _command(run: Run, version: str) -> str:
     command = f"{first}make train calibrate {_stage(model, run.name)} VERSION={version}"
     if run.averaged_with:
         command += f" AVERAGE_WITH={run.averaged_with}"
-    return command if size == run.config["options"].get("size") else f"{command} SIZE={size}"
+    if size != run.config["options"].get("size"):
+        command += f" SIZE={size}"
+    # The same figures to the last digit need the same order of sums.
+    return f'{command} ARGS="--threads {run.threads}"' if run.threads else command
 
 
 def _version_of(weights: str) -> str:

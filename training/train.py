@@ -224,7 +224,12 @@ class Trainer:
                 save_weights(averaged, self.settings.folder / "best.safetensors", half=False)
                 write_json(
                     self.settings.folder / "best.json",
-                    {**record, "config": dataclasses.asdict(self.config)},
+                    {
+                        **record,
+                        # Decides the order of sums, and with it the last digits of every step.
+                        "threads": torch.get_num_threads(),
+                        "config": dataclasses.asdict(self.config),
+                    },
                 )
         self._since_best = self.group.share(self._since_best)
 

@@ -105,6 +105,16 @@ def test_another_input_size_is_part_of_the_command(tmp_path: Path, run_folder: P
     assert model["preset"]["size"] == 65
 
 
+def test_the_command_names_the_threads_that_it_was_trained_with(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    record = json.loads((run_folder / "best.json").read_text())
+    write_json(run_folder / "best.json", {**record, "threads": 1})
+    publish(load_run(run_folder), CALIBRATION, tmp_path / "1.0")
+    model = json.loads((tmp_path / "1.0" / "model.json").read_text())
+    assert model["command"].endswith('VERSION=1.0 ARGS="--threads 1"')
+
+
 def test_the_command_names_both_stages(tmp_path: Path, run_folder: Path) -> None:
     second = run_folder.rename(tmp_path / "efficientnet-129")
     record = json.loads((second / "best.json").read_text())

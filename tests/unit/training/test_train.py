@@ -72,6 +72,7 @@ def test_it_learns_an_obvious_forgery(
     trainer = _trainer(config, tmp_path, tiny_samples, tiny_loader)
     assert trainer.run()
     best = json.loads((tmp_path / "best.json").read_text())
+    assert best["threads"] == torch.get_num_threads()
     assert best["mean_auc"] > 0.9
     assert set(best["auc"]) == {"alpha", "beta"}
     history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
