@@ -43,6 +43,7 @@ from training.pairs import Item, Makers, PairDataset
 from training.reconstruction import Reconstructor
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
+from training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Trainer:
         self._objective = Objective(
             self.detector.cpu(), config.mask_weight, config.label_smoothing
         ).to(group.device)
+        self._teacher = Teacher(Path(config.teacher), group.device) if config.teacher else None
         self._model: nn.Module = self._objective
         if group.size > 1:
             self._model = DistributedDataParallel(self._objective)
@@ -172,12 +174,15 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
         device = self.group.device
-        pixels = self.detector.preset.to_input(crops.to(device, non_blocking=True))
+        crops, fake = crops.to(device, non_blocking=True), fake.to(device)
+        pixels = self.detector.preset.to_input(crops)
+        if self._teacher is not None:
+            fake = torch.lerp(fake, self._teacher(crops), self.config.teacher_weight)
         dtype = self.group.autocast_dtype or (torch.bfloat16 if self.config.bfloat16 else None)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             loss = self._model(
                 pixels.contiguous(memory_format=torch.channels_last),
-                fake.to(device),
+                fake,
                 masks.to(device),
             )
         self._optimiser.zero_grad(set_to_none=True)
