@@ -65,6 +65,24 @@ def _trainer(
     return Trainer(config, settings, samples, loader, ALONE)
 
 
+@pytest.mark.parametrize(("weight", "same"), [(0.0, True), (0.5, False)])
+def test_a_teacher_has_a_say_as_large_as_its_weight(
+    tmp_path: Path,
+    tiny_samples: list[Sample],
+    tiny_loader: FaceLoader,
+    weight: float,
+    same: bool,
+) -> None:
+    taught = dataclasses.replace(CONFIG, teacher="model_store/cnn/1.3", teacher_weight=weight)
+    for name, config in (("alone", CONFIG), ("taught", taught)):
+        assert _trainer(config, tmp_path / name, tiny_samples, tiny_loader).run()
+    alone, with_teacher = (
+        load_file(tmp_path / name / "best.safetensors")["head.3.weight"]
+        for name in ("alone", "taught")
+    )
+    assert torch.equal(alone, with_teacher) == same
+
+
 def test_it_learns_an_obvious_forgery(
     tmp_path: Path, tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:
