@@ -154,9 +154,12 @@ def test_reduced_decoding_hardly_changes_the_figures(
     (unreduced,) = finder.find(decode_image(data).pixels)
     assert region == pytest.approx(list(unreduced.region), abs=side / 500)
     full = crop_face(decode_image(data).pixels, tuple(region))[np.newaxis]
+    difference = np.abs(crops.faces.astype(int) - full)
+    assert difference.mean() < 0.7, "grey levels of 255"
+    # How much a network makes of half a grey level differs from version to version.
     for judge in judges:
         assert judge.judge(crops.faces).probabilities == pytest.approx(
-            judge.judge(full).probabilities, abs=0.03
+            judge.judge(full).probabilities, abs=0.05
         )
 
 
