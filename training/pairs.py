@@ -37,9 +37,7 @@ _COMPRESSION_NOISE = (5.0, 11.0)  # grey levels between which a difference becom
 _LEAST_BLENDED = 0.1  # share of the donor from which a pixel counts as changed
 _DONORS = 8  # faces that a cross-blended image's donor is chosen from
 _WHOLLY_RECONSTRUCTED = 0.6  # share of the reconstruction fakes that are not blended in
-_MIXUP = (
-    0.4  # both parameters of mixup's beta distribution: mostly one picture with some of the other
-)
+_MIXUP = 0.4  # both parameters of mixup's beta distribution: mostly one picture, some of the other
 _LEAST_CHANGED = 0.01  # share of the crop; below, a fake shows no clear change
 
 
