@@ -9,11 +9,14 @@ from tests.support.browser import DARK, LIGHT, Screen, View, screen
 
 pytestmark = pytest.mark.e2e
 
-# The background of the page when the parser has just made its body, before the first paint.
+# The background of the page just before the first paint. The parser may well make the body before
+# the style sheet is there, but nothing is painted, and no animation frame runs, until it is.
 FIRST_BACKGROUND = """new MutationObserver((changes, observer) => {
   if (!document.body) return;
   observer.disconnect();
-  window.firstBackground = getComputedStyle(document.documentElement).backgroundColor;
+  requestAnimationFrame(() => {
+    window.firstBackground = getComputedStyle(document.documentElement).backgroundColor;
+  });
 }).observe(document, { childList: true, subtree: true });"""
 
 
@@ -61,7 +64,7 @@ def test_never_flashes(browser: Browser, origin: str, system: View, chosen: str)
         ui.page.add_init_script(FIRST_BACKGROUND)
         for path in ("/", "/about.html"):
             ui.open(path)
-            first = ui.page.evaluate("window.firstBackground")
+            first = ui.page.wait_for_function("window.firstBackground").json_value()
             now = ui.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
             assert first == now
             assert (brightness(ui) < 128) == (chosen == "dark")
