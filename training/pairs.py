@@ -17,28 +17,31 @@ import torch
 from torch.utils.data import Dataset
 
 from detection.limits import CROP_SIZE
-from training.augment import AugmentConfig, Crop, Generator, Mask, augment_with_mask
-from training.cross_blend import cross_blend, fit_colours, shape_distance
+from training.augment import AugmentConfig, Generator, augment_with_mask
+from training.cross_blend import cross_blend, shape_distance
 from training.face_loader import FaceLoader, as_crop
 from training.face_mask import Points, face_mask, known_or_typical, soften
 from training.generated import GeneratedFaces
 from training.manifest import FAKE, REAL, Sample
+from training.pair import (
+    UNKNOWN,
+    Pair,
+    changed_pixels,
+    match_colours,
+    match_detail,
+    mixup,
+    shared_masks,
+)
 from training.reconstruction import Reconstructor
 from training.self_blend import self_blend
-from training.sharpness import with_energy_of
 
 MASK_SIZE = 28
 """Side of the masks that items carry, in cells."""
-UNKNOWN = -1.0
-"""Value of a mask where it is not known what was changed."""
 
 _WHOLLY_GENERATED = ("GAN (StyleGAN1)", "Stable Diffusion XL")
-_COMPRESSION_NOISE = (5.0, 11.0)  # grey levels between which a difference becomes a change
 _LEAST_BLENDED = 0.1  # share of the donor from which a pixel counts as changed
 _DONORS = 8  # faces that a cross-blended image's donor is chosen from
 _WHOLLY_RECONSTRUCTED = 0.6  # share of the reconstruction fakes that are not blended in
-_MIXUP = 0.4  # both parameters of mixup's beta distribution: mostly one picture, some of the other
-_LEAST_CHANGED = 0.01  # share of the crop; below, a fake shows no clear change
 
 
 @dataclass(frozen=True)
@@ -91,25 +94,6 @@ class Makers:
 
     reconstructor: Reconstructor | None = None
     generated: GeneratedFaces | None = None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A fake and a real face of the same source, as cut.
-
-    Attributes:
-        fake: uint8 224 x 224 x 3, RGB.
-        real: The same for the real face.
-        mask: How far each pixel of the fake was changed, float32 224 x 224 in [0, 1]; all
-            `UNKNOWN` where that is not known.
-        share: How much of the fake's picture is the fake, in [0.5, 1]; the rest is the real face,
-            whose own picture holds as much of the fake.
-    """
-
-    fake: Crop
-    real: Crop
-    mask: Mask
-    share: float = 1.0
 
 
 Draw = Callable[[Generator], Pair]
@@ -309,82 +293,3 @@ class PairDataset(Dataset[Item]):
         made = cast("GeneratedFaces", self._makers.generated).like(self._loader.path(real), rng)
         pair = Pair(made, shot, np.ones((CROP_SIZE, CROP_SIZE), np.float32))
         return self._varied_together(pair, rng)
-
-
-def match_colours(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
-    """Gives one of two crops, drawn at random, the other's mean and spread of each channel.
-
-    Either may be the one that is changed, so that having been changed does not tell the class.
-
-    Args:
-        fake: uint8 H x W x 3, RGB.
-        real: The same.
-        rng: Where the choice comes from.
-    """
-    everywhere = np.ones(fake.shape[:2], np.float32)
-    if rng.random() < 0.5:
-        return fit_colours(fake, real, everywhere), real
-    return fake, fit_colours(real, fake, everywhere)
-
-
-def match_detail(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
-    """Gives one of two crops, drawn at random, the energy of the other's fine detail.
-
-    Args:
-        fake: uint8 H x W x 3, RGB.
-        real: The same.
-        rng: Where the choice comes from.
-    """
-    if rng.random() < 0.5:
-        return with_energy_of(fake, real), real
-    return fake, with_energy_of(real, fake)
-
-
-def mixup(pair: Pair, rng: Generator) -> Pair:
-    """Mixes some of either picture into the other (Zhang et al., ICLR 2018, arXiv 1710.09412).
-
-    Args:
-        pair: Two whole pictures.
-        rng: Where the share comes from.
-
-    Returns:
-        The pair mixed; the fake's picture is at least half of the fake.
-    """
-    drawn = float(rng.beta(_MIXUP, _MIXUP))
-    share = max(drawn, 1 - drawn)
-    fake = cv2.addWeighted(pair.fake, share, pair.real, 1 - share, 0)
-    real = cv2.addWeighted(pair.real, share, pair.fake, 1 - share, 0)
-    return Pair(np.asarray(fake, np.uint8), np.asarray(real, np.uint8), pair.mask, share)
-
-
-def shared_masks(mask: Mask, share: float) -> tuple[Mask, Mask]:
-    """Gives the masks of a fake and of the real face beside it, once they are mixed.
-
-    Args:
-        mask: What was changed in the fake, float32 H x W; all `UNKNOWN` where not known.
-        share: How much of the fake's picture is the fake, in [0.5, 1].
-    """
-    if share == 1.0:
-        return mask, np.zeros_like(mask)
-    known = mask >= 0
-    return np.where(known, mask * share, mask), np.where(known, mask * (1 - share), mask)
-
-
-def changed_pixels(fake: Crop, original: Crop) -> Mask:
-    """Finds where a fake differs from the frame it was made from.
-
-    Args:
-        fake: uint8 H x W x 3, RGB.
-        original: The same, aligned pixel by pixel.
-
-    Returns:
-        float32 H x W in [0, 1]: 0 for differences that compression alone makes, 1 for clear ones;
-        all `UNKNOWN` when nothing differs clearly.
-    """
-    difference = np.abs(fake.astype(np.float32) - original).max(axis=-1)
-    smooth = cv2.GaussianBlur(difference, (0, 0), 8)
-    low, high = _COMPRESSION_NOISE
-    mask: Mask = np.clip((smooth - low) / (high - low), 0, 1).astype(np.float32)
-    if float(mask.mean()) < _LEAST_CHANGED:
-        return np.full(mask.shape, UNKNOWN, np.float32)
-    return mask

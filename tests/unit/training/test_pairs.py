@@ -5,22 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import AugmentConfig, Crop, jpeg
+from training.augment import AugmentConfig, Crop
 from training.face_loader import FaceLoader
 from training.generated import GeneratedFaces, make_faces, samples_of
 from training.manifest import FAKE, REAL, Sample, in_split, load_samples
-from training.pairs import (
-    UNKNOWN,
-    Makers,
-    Mixture,
-    Pair,
-    PairDataset,
-    changed_pixels,
-    match_colours,
-    match_detail,
-    mixup,
-    shared_masks,
-)
+from training.pairs import Makers, Mixture, PairDataset
 from training.reconstruction import Reconstructor, train
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source
@@ -47,15 +36,6 @@ def test_every_item_is_a_fake_and_a_real_face(
     assert masks.shape == (2, 28, 28)
     assert float(masks[0].max()) > 0.5
     assert not masks[1].any()
-
-
-def test_changed_pixels_are_found_between_aligned_crops(portrait: np.ndarray) -> None:
-    fake = portrait.copy()
-    fake[60:120, 50:110] = 255 - fake[60:120, 50:110]
-    mask = changed_pixels(fake, portrait)
-    assert mask[70:110, 60:100].mean() > 0.9
-    assert mask[:30].max() < 0.1
-    assert (changed_pixels(jpeg(portrait, 95), portrait) == UNKNOWN).all()
 
 
 def test_the_mask_of_an_unpaired_fake_is_unknown(
@@ -232,59 +212,6 @@ def test_generated_faces_need_faces_and_photos(
     mixture = Mixture(generated=1.0, generated_beside=("gamma",))
     with pytest.raises(ValueError, match="real images of one of the sources gamma"):
         PairDataset(samples, tiny_loader, mixture, NO_CHANGE, 6, 3, Makers(None, generated))
-
-
-def test_matched_detail_leaves_sharpness_equal_and_changes_either_side(
-    portrait: np.ndarray,
-) -> None:
-    soft = np.asarray(cv2.GaussianBlur(portrait[:, ::-1], (0, 0), 0.7), np.uint8)
-
-    def energy(picture: np.ndarray) -> float:
-        return float(cv2.Laplacian(picture, cv2.CV_32F).std())
-
-    before = abs(energy(portrait) - energy(soft))
-    changed = set()
-    for seed in range(8):
-        fake, real = match_detail(soft, portrait, np.random.default_rng(seed))
-        assert abs(energy(fake) - energy(real)) < 0.6 * before
-        changed.add(np.array_equal(fake, soft))
-    assert changed == {True, False}
-
-
-def test_matched_colours_leave_light_and_palette_equal_and_change_either_side() -> None:
-    rng = np.random.default_rng(0)
-    dark = rng.integers(0, 80, (32, 32, 3), dtype=np.uint8)
-    bright = rng.integers(120, 250, (32, 32, 3), dtype=np.uint8)
-    changed = set()
-    for seed in range(8):
-        fake, real = match_colours(dark, bright, np.random.default_rng(seed))
-        assert np.allclose(fake.mean(axis=(0, 1)), real.mean(axis=(0, 1)), atol=6)
-        changed.add(np.array_equal(fake, dark))
-    assert changed == {True, False}
-
-
-def test_mixup_puts_some_of_either_picture_into_the_other() -> None:
-    rng = np.random.default_rng(0)
-    fake, real = np.full((2, 8, 8, 3), [[[[200]]], [[[100]]]], np.uint8)
-    shares = set()
-    for _ in range(20):
-        mixed = mixup(Pair(fake, real, np.ones((8, 8), np.float32)), rng)
-        assert 0.5 <= mixed.share <= 1
-        assert np.abs(mixed.fake - (100 + 100 * mixed.share)).max() <= 1
-        assert np.abs(mixed.real - (200 - 100 * mixed.share)).max() <= 1
-        shares.add(round(mixed.share, 2))
-    assert len(shares) > 5
-
-
-def test_masks_say_how_much_of_each_pixel_is_fake_once_mixed() -> None:
-    whole, unknown = np.ones((2, 2), np.float32), np.full((2, 2), UNKNOWN, np.float32)
-    of_fake, of_real = shared_masks(whole, 0.75)
-    assert (of_fake == 0.75).all()
-    assert (of_real == 0.25).all()
-    assert all((mask == UNKNOWN).all() for mask in shared_masks(unknown, 0.75))
-    of_fake, of_real = shared_masks(unknown, 1.0)
-    assert (of_fake == UNKNOWN).all()
-    assert (of_real == 0).all()
 
 
 def test_only_pictures_of_different_scenes_are_mixed(
