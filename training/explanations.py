@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,12 +19,9 @@ from torch import nn
 from tqdm import tqdm
 
 from architectures import Detector
-from detection.evidence import shown_grids
-from detection.geometry import measure_cells
 from detection.grad_cam import explain_head
 from detection.overlay import Cells, enlarge
 from detection.version import ModelVersion
-from training.bootstrap import mean_with_interval
 from training.calibration import probability_fake
 from training.face_loader import FaceLoader
 from training.figures import cluster_of
@@ -163,7 +159,7 @@ def average_regions(forgeries: Forgeries) -> FloatArray:
     return others
 
 
-def _at_resolution(regions: npt.NDArray[np.bool_], grid: tuple[int, int]) -> FloatArray:
+def at_resolution(regions: npt.NDArray[np.bool_], grid: tuple[int, int]) -> FloatArray:
     """Gives the share of each cell of a grid that a region covers, float32 N x h x w."""
     size = (grid[1], grid[0])
     shares = [
@@ -190,57 +186,3 @@ def peak_inside(maps: FloatArray, regions: npt.NDArray[np.bool_]) -> FloatArray6
     highest = maps >= maps.max(axis=(1, 2), keepdims=True)
     shares: FloatArray64 = (highest & regions).sum(axis=(1, 2)) / highest.sum(axis=(1, 2))
     return shares
-
-
-def localisation(
-    version: ModelVersion, forgeries: Forgeries, maps: FloatArray, resampled: int
-) -> dict[str, Any]:
-    """Measures where the maps of the class Fake point.
-
-    Args:
-        version: The model version.
-        forgeries: N self-blended fakes.
-        maps: Signed maps of the class Fake, N x h x w.
-        resampled: Bootstrap resamples of the intervals.
-
-    Returns:
-        ``all``: over all forgeries; ``shown``: over those that the model calls fake with a
-        localised map, which is when a user sees one. Each has the number of ``images`` and for
-        ``grad_cam``, ``centre``, ``average``, ``random`` and ``perfect`` (the region itself at
-        the map's resolution) the shares ``energy`` and ``peak``; ``gain`` is the energy of
-        Grad-CAM minus that of the centre prior.
-    """
-    side = forgeries.regions.shape[-1]
-    candidates = {
-        "grad_cam": enlarged(maps, side, measure_cells(version.detector)),
-        "centre": np.broadcast_to(centre_prior(side), forgeries.regions.shape),
-        "average": average_regions(forgeries),
-        "random": enlarged(random_maps(len(forgeries), maps.shape[1:]), side),
-        "perfect": enlarged(_at_resolution(forgeries.regions, maps.shape[1:]), side),
-    }
-    energy = {name: energy_inside(each, forgeries.regions) for name, each in candidates.items()}
-    peak = {name: peak_inside(each, forgeries.regions) for name, each in candidates.items()}
-    _, localised = shown_grids(maps, forgeries.fakes)
-    called_fake = probabilities(version, forgeries.fakes) >= 0.5
-    clusters = np.array(forgeries.clusters)
-
-    def part(rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        if not rows.any():
-            return {"images": 0}
-
-        def mean(values: FloatArray64) -> dict[str, float]:
-            return mean_with_interval(values[rows], clusters[rows], resampled).as_dict()
-
-        return {
-            "images": int(rows.sum()),
-            **{n: {"energy": mean(energy[n]), "peak": mean(peak[n])} for n in candidates},
-            "gain": mean(energy["grad_cam"] - energy["centre"]),
-        }
-
-    return {
-        "all": part(np.ones(len(forgeries), bool)),
-        "shown": part(called_fake & localised),
-        "called_fake": round(float(called_fake.mean()), 5),
-        "localised": round(float(localised.mean()), 5),
-        "region": round(float(forgeries.regions.mean()), 5),
-    }

@@ -85,7 +85,11 @@ def explained(results: dict[str, Any]) -> dict[str, list[str]]:
     """Says in plain sentences, by model, what the tests of the maps found."""
     subjects = results.get("explanations", {}).get("subjects", {})
     return {
-        name: [*_where(subject["localisation"]), *_faithful(subject), _depends(subject)]
+        name: [
+            *_where(subject["localisation"]),
+            *(_faithful(subject) if "faithfulness" in subject else []),
+            *(_depends(subject) if "randomisation" in subject else []),
+        ]
         for name, subject in subjects.items()
     }
 
@@ -123,20 +127,21 @@ def _faithful(subject: dict[str, Any]) -> list[str]:
     return [f"{text} undoing it at random places."]
 
 
-def _depends(subject: dict[str, Any]) -> str:
+def _depends(subject: dict[str, Any]) -> list[str]:
     found = subject["randomisation"]["similarity"]
     alike, everything = found["other pictures"]["ssim"], found["everything"]["ssim"]
-    if alike > _NEARLY_SAME:
-        return "Its maps of different pictures are nearly the same: they say little of a picture."
-    if everything <= alike + 0.05:
-        return (
-            "With random weights the map is no more like the real one than the map of another "
-            "picture: it depends on what the network has learned."
-        )
-    return (
+    text = (
         "With random weights the map is still more like the real one than the map of another "
         "picture: part of it shows the picture, not what was learned."
     )
+    if alike > _NEARLY_SAME:
+        text = "Its maps of different pictures are nearly the same: they say little of a picture."
+    elif everything <= alike + 0.05:
+        text = (
+            "With random weights the map is no more like the real one than the map of another "
+            "picture: it depends on what the network has learned."
+        )
+    return [text]
 
 
 def _plots(results: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +157,8 @@ def _plots(results: dict[str, Any]) -> dict[str, Any]:
         part = subject["localisation"]["shown"]
         part = part if part["images"] else subject["localisation"]["all"]
         found["localisation"][name] = plots.localisation(part)
-        found["replacement"][name] = plots.replacement(subject["faithfulness"]["original"])
+        if "faithfulness" in subject:
+            found["replacement"][name] = plots.replacement(subject["faithfulness"]["original"])
     if "adversarial" in results:
         found["attacks"] = plots.attacks(results["adversarial"]["subjects"])
     return found

@@ -25,6 +25,7 @@ from training.figures import (
     with_intervals,
     within_people,
 )
+from training.localisation import localisation, shown_by, shown_by_the_workflow
 from training.manifest import FAKE, REAL, Sample
 from training.pictures import save_examples, save_mistakes
 from training.subjects import WORKFLOW, Logits, Scorer, crops_of, judge_all
@@ -205,7 +206,8 @@ def explanations_section(material: Material, tested: int, resampled: int) -> dic
         resampled: Bootstrap resamples.
 
     Returns:
-        By model: ``localisation``, ``faithfulness``, ``randomisation`` and ``examples``.
+        By model: ``localisation``, ``faithfulness``, ``randomisation`` and ``examples``; for the
+        workflow, of more than one model, the ``localisation`` of the maps it shows.
     """
     if not material.reals:
         raise ValueError("the explanations need real images in the validation split")
@@ -215,15 +217,20 @@ def explanations_section(material: Material, tested: int, resampled: int) -> dic
     )
     few = forgeries.first(tested)
     found: dict[str, Any] = {"images": len(forgeries), "subjects": {}}
+    shown = []
     for version in material.versions:
         maps = explanations.fake_maps(version.detector, forgeries.fakes)
+        shown.append(shown_by(version, forgeries, maps))
         found["subjects"][version.facts.name] = {
             "grid": list(maps.shape[1:]),
-            "localisation": explanations.localisation(version, forgeries, maps, resampled),
+            "localisation": localisation(shown[-1], forgeries, resampled),
             "faithfulness": faithfulness.faithfulness(version, few, maps[: len(few)]),
             "randomisation": faithfulness.randomisation(version, few.fakes, maps[: len(few)]),
             "examples": save_examples(version, forgeries, maps, material.pictures),
         }
+    if len(shown) > 1:
+        both = localisation(shown_by_the_workflow(shown), forgeries, resampled)
+        found["subjects"] = {WORKFLOW: {"localisation": both}, **found["subjects"]}
     return found
 
 

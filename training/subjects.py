@@ -128,13 +128,15 @@ class Scorer:
         return f"{version.facts.name}-{weights[:12]}-{change_name}-{digest[:12]}.npy"
 
 
+def opinions_of(version: ModelVersion, probabilities: npt.NDArray[np.float64]) -> list[Opinion]:
+    """Turns calibrated probabilities into what the service would say of each image."""
+    facts = version.facts
+    return [Opinion(facts.name, rounded(value), facts.fake, facts.real) for value in probabilities]
+
+
 def opinions(version: ModelVersion, logits: Logits) -> list[Opinion]:
     """Turns logits into what a version says of each image, as the service would."""
-    facts = version.facts
-    return [
-        Opinion(facts.name, rounded(value), facts.fake, facts.real)
-        for value in probability_fake(logits, version.temperature)
-    ]
+    return opinions_of(version, probability_fake(logits, version.temperature))
 
 
 def judged_alone(version: ModelVersion, samples: Sequence[Sample], logits: Logits) -> Judged:

@@ -97,8 +97,15 @@ def _auc_and_change(change: str, entry: dict[str, Any]) -> str:
 
 
 def localisation_rows(subject: dict[str, Any]) -> Iterator[Row]:
-    """Gives the heading and a row for Grad-CAM and each thing it is compared with."""
-    yield ["map", "energy inside the forgery", "peak inside the forgery"]
+    """Gives the heading and a row for Grad-CAM and each thing it is compared with.
+
+    Twice the energy and the peak inside the forgery: over all forgeries, and over those that were
+    called fake with a localised map, which is when a user sees one.
+    """
+    found = subject["localisation"]
+    parts = {"all": found["all"], "called fake": found["shown"]}
+    heads = [f"{what}, {part}" for part in parts for what in ("energy inside", "peak inside")]
+    yield ["map", *heads]
     names = {
         "grad_cam": "Grad-CAM",
         "centre": "Gaussian at the centre",
@@ -106,12 +113,22 @@ def localisation_rows(subject: dict[str, Any]) -> Iterator[Row]:
         "random": "random map",
         "perfect": "the region itself, at the map's resolution",
     }
-    part = subject["localisation"]["shown"]
-    if part["images"] == 0:
-        part = subject["localisation"]["all"]
     for name, label in names.items():
-        row = [f"{part[name][key]['value']:.3f}" for key in ("energy", "peak")]
+        row = [
+            f"{part[name][key]['value']:.3f}" if part["images"] else "-"
+            for part in parts.values()
+            for key in ("energy", "peak")
+        ]
         yield [label, *row]
+    gains = [_gain(part) for part in parts.values()]
+    yield ["Grad-CAM minus the Gaussian", gains[0], "", gains[1], ""]
+
+
+def _gain(part: dict[str, Any]) -> str:
+    if not part["images"]:
+        return "-"
+    gain = part["gain"]
+    return f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
 
 
 def adversarial_rows(subject: dict[str, Any]) -> Iterator[Row]:

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from ops.engine import CLASSES, DIGEST, source_digest
 from ops.engine.__main__ import compile_to
 
@@ -26,3 +28,15 @@ def test_the_committed_classes_are_those_of_the_sources(tmp_path: Path) -> None:
         assert sorted(f.relative_to(tmp_path) for f in tmp_path.rglob("*.class")) == classes
         for file in classes:
             assert filecmp.cmp(CLASSES / file, tmp_path / file, shallow=False), file
+
+
+@pytest.mark.skipif(not compiler_is_17(), reason="needs a JDK 17")
+def test_only_a_full_round_that_is_slow_lowers_what_is_admitted() -> None:
+    trial = Path(__file__).parent / "engine" / "AdmissionTrial.java"
+    command = ["java", "-cp", str(CLASSES), str(trial)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == [
+        "after lone slow runs: 16",
+        "after a slow round: 12",
+        "more after fast rounds: true",
+    ]

@@ -52,8 +52,9 @@ def results(evaluated: Path) -> dict[str, Any]:
 def test_every_section_and_subject_is_there(results: dict[str, Any]) -> None:
     assert list(results["figures"]["subjects"]) == ["workflow", "cnn", "efficientnet"]
     assert list(results["robustness"]["subjects"]) == ["workflow", "cnn", "efficientnet"]
+    assert list(results["explanations"]["subjects"]) == ["workflow", "cnn", "efficientnet"]
+    assert list(results["adversarial"]["subjects"]) == ["cnn", "efficientnet"]
     for section in ("explanations", "adversarial"):
-        assert list(results[section]["subjects"]) == ["cnn", "efficientnet"]
         assert "training.evaluate" in results[section]["command"]
     assert set(results["figures"]["comparison"]) == {"cnn", "efficientnet"}
     assert len(next(iter(results["robustness"]["subjects"].values()))) == 13
@@ -188,7 +189,7 @@ def test_tables_hold_every_source_and_are_even(results: dict[str, Any]) -> None:
     markdown = as_markdown(results, ["cnn", "workflow"])
     assert "EfficientNet" not in markdown
     blocks = [block for block in markdown.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 6  # figures and robustness twice, maps and attacks of the model
+    assert len(blocks) == 7  # figures, robustness and maps twice, attacks of the model
     for block in blocks:
         assert len({line.count("|") for line in block.splitlines()}) == 1
     text = as_text(results)

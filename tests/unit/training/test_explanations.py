@@ -16,7 +16,6 @@ from training.explanations import (
     energy_inside,
     enlarged,
     fake_maps,
-    localisation,
     make_forgeries,
     peak_inside,
     probabilities,
@@ -118,29 +117,6 @@ def test_maps_are_of_the_class_fake_whatever_is_predicted() -> None:
     (found,) = fake_maps(detector, crops)
     assert np.unravel_index(found.argmax(), found.shape) <= (1, 1)
     assert found[6:, 6:].max() == pytest.approx(0, abs=1e-6)
-
-
-def test_localisation_reports_every_baseline(version: ModelVersion, forgeries: Forgeries) -> None:
-    maps = fake_maps(version.detector, forgeries.fakes)
-    found = localisation(version, forgeries, maps, resampled=10)
-    part = found["all"]
-    assert part["images"] == len(forgeries)
-    assert part["perfect"]["energy"]["value"] > part["random"]["energy"]["value"]
-    assert part["average"]["energy"]["value"] > found["region"]
-    gain = part["grad_cam"]["energy"]["value"] - part["centre"]["energy"]["value"]
-    assert part["gain"]["value"] == pytest.approx(gain, abs=1e-4)
-    assert found["shown"]["images"] <= len(forgeries)
-
-
-def test_a_map_of_the_region_itself_beats_the_centre(
-    version: ModelVersion, forgeries: Forgeries
-) -> None:
-    side = forgeries.regions.shape[-1]
-    step = side // 8
-    maps = forgeries.regions[:, step // 2 :: step, step // 2 :: step].astype(np.float32)
-    part = localisation(version, forgeries, maps, resampled=50)["all"]
-    assert part["gain"]["low"] > 0
-    assert part["grad_cam"]["peak"]["value"] > 0.9
 
 
 def test_replacement_goes_from_one_picture_to_the_other(

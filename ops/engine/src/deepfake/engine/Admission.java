@@ -5,7 +5,9 @@ package deepfake.engine;
  *
  * <p>The limit follows the machine: it grows by one in each round that ends in time, and shrinks by
  * a quarter when one takes longer than the target (additive increase, multiplicative decrease, as
- * in TCP). So a fast machine admits more than a slow or busy one, and nobody has to tune it.
+ * in TCP). So a fast machine admits more than a slow or busy one, and nobody has to tune it. Only
+ * runs that used at least half of the limit count: a run that is slow by itself (a huge picture, a
+ * worker that has just started) says nothing about how many fit.
  */
 public final class Admission {
     /** Longest that a run should take. Callers are promised an answer within five seconds. */
@@ -57,13 +59,16 @@ public final class Admission {
         boolean busy = 2 * runs >= (int) limit;
         runs--;
         bytes -= uploadBytes;
+        if (!busy) {
+            return;
+        }
         if (tookNanos > TARGET_NANOS) {
             // The runs that were under way at the same time tell the same story: count it once.
             if (nowNanos - lastShrunk > TARGET_NANOS) {
                 limit = Math.max(least, limit * SHRINK);
                 lastShrunk = nowNanos;
             }
-        } else if (busy) {
+        } else {
             limit = Math.min(most, limit + 1 / limit);
         }
     }

@@ -25,7 +25,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.CompletableFuture;
 import org.pytorch.serve.archive.DownloadArchiveException;
 import org.pytorch.serve.archive.model.ModelException;
 import org.pytorch.serve.archive.workflow.WorkflowException;
@@ -98,8 +97,7 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
             return;
         }
         try {
-            run(ctx, request, workflow, started)
-                    .whenComplete((reply, error) -> leave(bytes, started));
+            run(ctx, request, workflow, started, () -> leave(bytes, started));
         } catch (BadRequestException e) {
             leave(bytes, started);
             refuse(
@@ -114,18 +112,21 @@ public class WorkflowInferenceRequestHandler extends HttpRequestHandlerChain {
         }
     }
 
-    private static CompletableFuture<NodeReply> run(
+    private static void run(
             ChannelHandlerContext ctx,
             FullHttpRequest request,
             WorkFlow workflow,
-            long started) {
+            long started,
+            Runnable leave) {
         List<InputParameter> upload = upload(request);
         WorkflowRun run = new WorkflowRun(workflow.getDag(), headers(request));
         ChannelFutureListener clientGone = closed -> run.cancel();
         ctx.channel().closeFuture().addListener(clientGone);
-        return run.start(upload)
+        run.start(upload)
                 .whenComplete(
                         (reply, error) -> {
+                            // Before the client is answered: its next request may come at once.
+                            leave.run();
                             ctx.channel().closeFuture().removeListener(clientGone);
                             answer(ctx, reply, error, started);
                         });
