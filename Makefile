@@ -125,15 +125,19 @@ reconstruction: env regions ## train the autoencoder of reconstruction fakes, on
 generated: env-generator ## draw faces with a GAN, once (15 minutes); configurations with `generated` need them
 	@$(PY) -m training.generated
 
-# Only what the configuration asks for: drawing the generated faces takes long.
-WITH_GENERATED = $(if $(shell grep -s '^generated = ' training/configs/$(CONFIG).toml),generated)
+.PHONY: upscaled
+upscaled: env-generator regions ## let a GAN redraw photos, once (15 minutes); configurations with `upscaled` need them
+	@$(PY) -m training.upscaled --data $(DATA)
+
+# Only what the configuration asks for: drawing faces takes long.
+NEEDED = $(foreach kind,generated upscaled,$(if $(shell grep -s '^$(kind) = ' training/configs/$(CONFIG).toml),$(kind)))
 
 .PHONY: train
-train: env need-model regions reconstruction $(WITH_GENERATED) ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
+train: env need-model regions reconstruction $(NEEDED) ## train as training/configs/MODEL.toml (or CONFIG.toml) says; resumes
 	@$(PY) -m training.train --config training/configs/$(CONFIG).toml --data $(DATA) $(ARGS)
 
 .PHONY: study
-study: env regions reconstruction generated ## compare recipes: STUDY names a file of training/studies; resumes
+study: env regions reconstruction generated upscaled ## compare recipes: STUDY names a file of training/studies; resumes
 	@$(PY) -m training.study training/studies/$(STUDY).toml --data $(DATA) $(ARGS)
 
 .PHONY: calibrate
@@ -207,7 +211,7 @@ env: $(READY) ## create or repair .venv
 	@$(PY) -m ops.environment $(RUNTIME) || { rm -f $(READY); $(MAKE) --no-print-directory $(READY); }
 
 .PHONY: env-generator
-env-generator: env $(READY_GENERATOR) ## the same, with the face generator that training learns from
+env-generator: env $(READY_GENERATOR) ## the same, with the generators that training learns from
 	@$(PY) -m ops.environment $(GENERATOR) || { rm -f $(READY_GENERATOR); $(MAKE) --no-print-directory $(READY_GENERATOR); }
 
 .PHONY: env-dev
@@ -230,7 +234,7 @@ $(READY): $(RUNTIME)
 	@touch $@
 
 $(READY_GENERATOR): $(GENERATOR) $(READY)
-	@echo "Adding the face generator that training learns from ..."
+	@echo "Adding the generators that training learns from ..."
 	@$(PIP) install -r requirements-generator.txt && $(PIP) install --no-deps -r requirements-generator-nodeps.txt
 	@touch $@
 

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import Dataset
 
 from detection.limits import CROP_SIZE
-from training.augment import AugmentConfig, Generator, augment_with_mask
+from training.augment import AugmentConfig, Crop, Generator, augment_with_mask
 from training.cross_blend import cross_blend, shape_distance
 from training.face_loader import FaceLoader, as_crop
 from training.face_mask import Points, face_mask, known_or_typical, soften
@@ -34,6 +34,7 @@ from training.pair import (
 )
 from training.reconstruction import Reconstructor
 from training.self_blend import self_blend
+from training.upscaled import UpscaledFaces
 
 MASK_SIZE = 28
 """Side of the masks that items carry, in cells."""
@@ -41,7 +42,7 @@ MASK_SIZE = 28
 _WHOLLY_GENERATED = ("GAN (StyleGAN1)", "Stable Diffusion XL")
 _LEAST_BLENDED = 0.1  # share of the donor from which a pixel counts as changed
 _DONORS = 8  # faces that a cross-blended image's donor is chosen from
-_WHOLLY_RECONSTRUCTED = 0.6  # share of the reconstruction fakes that are not blended in
+_WHOLLY_REMADE = 0.6  # share of the reconstructed and upscaled faces that are not blended in
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Mixture:
         cross_blended: Weight of real faces with a part of another one of the same source put in.
         reconstructed: Weight of real faces, or parts of them, passed through an autoencoder.
         generated: Weight of faces that the project's own generator made (`training.generated`).
+        upscaled: Weight of real faces, or parts of them, that a GAN redrew (`training.upscaled`).
         generated_beside: Sources whose real images stand beside those: photographs that are
             framed and lit as what the generator learnt from.
         matched_colours: Probability that, of a fake and a real image that do not show the same
@@ -75,6 +77,7 @@ class Mixture:
     cross_blended: float = 0.0
     reconstructed: float = 0.0
     generated: float = 0.0
+    upscaled: float = 0.0
     generated_beside: tuple[str, ...] = ("stylegan1", "sdxl")
     matched_colours: float = 0.0
     matched_detail: float = 0.0
@@ -90,10 +93,12 @@ class Makers:
     Attributes:
         reconstructor: Makes reconstruction fakes.
         generated: Gives the faces of the generator.
+        upscaled: Gives the faces that a GAN redrew.
     """
 
     reconstructor: Reconstructor | None = None
     generated: GeneratedFaces | None = None
+    upscaled: UpscaledFaces | None = None
 
 
 Draw = Callable[[Generator], Pair]
@@ -131,7 +136,8 @@ class PairDataset(Dataset[Item]):
 
         Raises:
             ValueError: A source of the mixture has no fake or no real image, or there is no
-                reconstructor, or there are no generated faces, though the mixture asks for some.
+                reconstructor, or there are no generated or upscaled faces, though the mixture asks
+                for some.
         """
         cv2.setNumThreads(0)
         samples = [sample for sample in samples if sample.source not in mixture.exclude]
@@ -152,6 +158,8 @@ class PairDataset(Dataset[Item]):
         self._matched_colours = mixture.matched_colours
         self._matched_detail = mixture.matched_detail
         self._mixup = mixture.mixup
+        redrawn = makers.upscaled.paths if makers.upscaled else frozenset()
+        self._redrawn = [sample for sample in self._all_reals if sample.path in redrawn]
         self._draws, self._weights = self._plan(mixture)
 
     def _plan(self, mixture: Mixture) -> tuple[list[Draw], npt.NDArray[np.float64]]:
@@ -170,11 +178,14 @@ class PairDataset(Dataset[Item]):
                 "generated faces need real images of one of the sources "
                 f"{', '.join(mixture.generated_beside)} beside them"
             )
+        if mixture.upscaled > 0 and not self._redrawn:
+            raise ValueError("the mixture has upscaled faces, but there are none of this split")
         made: list[tuple[Draw, float]] = [
             (self._self_blended_pair, mixture.self_blended),
             (self._cross_blended_pair, mixture.cross_blended),
             (self._reconstructed_pair, mixture.reconstructed),
             (self._generated_pair, mixture.generated),
+            (self._upscaled_pair, mixture.upscaled),
         ]
         draws += [draw for draw, weight in made if weight > 0]
         values += [weight for _, weight in made if weight > 0]
@@ -276,9 +287,18 @@ class PairDataset(Dataset[Item]):
         sample = self._base_real(rng)
         patch = self._loader.patch(sample)
         remade, original = cast("Reconstructor", self._makers.reconstructor).pair(patch, rng)
-        real, fake = as_crop(original), as_crop(remade)
+        return self._whole_or_part(as_crop(remade), as_crop(original), sample, rng)
+
+    def _upscaled_pair(self, rng: Generator) -> Pair:
+        sample = self._redrawn[int(rng.integers(len(self._redrawn)))]
+        faces = cast("UpscaledFaces", self._makers.upscaled)
+        made, original = faces.pair(sample, self._loader, rng)
+        return self._whole_or_part(as_crop(made), as_crop(original), sample, rng)
+
+    def _whole_or_part(self, fake: Crop, real: Crop, sample: Sample, rng: Generator) -> Pair:
+        """Leaves a remade face whole, or puts a part of it into the original."""
         shape = (CROP_SIZE, CROP_SIZE)
-        if rng.random() < _WHOLLY_RECONSTRUCTED:
+        if rng.random() < _WHOLLY_REMADE:
             return Pair(fake, real, np.ones(shape, np.float32))
         # As an editor with a generator in it leaves a picture: one part is made, the rest is not.
         landmarks = known_or_typical(self._loader.landmarks(sample), shape)

@@ -44,6 +44,7 @@ from training.reconstruction import Reconstructor
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
 from training.teacher import Teacher
+from training.upscaled import UpscaledFaces
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Trainer:
             Makers(
                 Reconstructor() if config.mixture.reconstructed > 0 else None,
                 GeneratedFaces() if config.mixture.generated > 0 else None,
+                UpscaledFaces() if config.mixture.upscaled > 0 else None,
             ),
         )
         torch.manual_seed(config.seed)

@@ -13,6 +13,7 @@ from training.pairs import Makers, Mixture, PairDataset
 from training.reconstruction import Reconstructor, train
 from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source
+from training.upscaled import UpscaledFaces, chosen, make_upscaled
 
 NO_CHANGE = AugmentConfig(
     p_geometry=0, p_colour=0, p_grey=0, p_blur=0, p_noise=0, p_rescale=0, p_jpeg=0
@@ -147,15 +148,29 @@ def reconstructor(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray
     return Reconstructor(path)
 
 
-@pytest.mark.parametrize("kind", ["self_blended", "cross_blended", "reconstructed"])
+@pytest.fixture(scope="module")
+def upscaled(
+    tmp_path_factory: pytest.TempPathFactory, tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> UpscaledFaces:
+    root = tmp_path_factory.mktemp("upscaled")
+    photos = chosen(in_split(tiny_samples, "train"), {"alpha": 2})
+    make_upscaled(root, photos, tiny_loader, workers=1)
+    return UpscaledFaces(root)
+
+
+@pytest.mark.parametrize("kind", ["self_blended", "cross_blended", "reconstructed", "upscaled"])
 def test_made_fakes_come_beside_the_face_they_were_made_from(
-    kind: str, tiny_samples: list[Sample], tiny_loader: FaceLoader, reconstructor: Reconstructor
+    kind: str,
+    tiny_samples: list[Sample],
+    tiny_loader: FaceLoader,
+    reconstructor: Reconstructor,
+    upscaled: UpscaledFaces,
 ) -> None:
     mixture = Mixture(reals={"alpha": 1.0}, **{kind: 1.0})  # type: ignore[arg-type]
     loader = RecordingLoader(tiny_loader)
-    data = PairDataset(
-        in_split(tiny_samples, "train"), loader, mixture, NO_CHANGE, 12, 3, Makers(reconstructor)
-    )
+    makers = Makers(reconstructor, upscaled=upscaled)
+    samples = in_split(tiny_samples, "train")
+    data = PairDataset(samples, loader, mixture, NO_CHANGE, 12, 3, makers)
     for index in range(12):
         crops, _, masks = data[index]
         fake, real = crops.numpy().astype(int)
@@ -178,6 +193,18 @@ def test_reconstructed_fakes_need_a_reconstructor(
 ) -> None:
     with pytest.raises(ValueError, match="no reconstructor"):
         _dataset(tiny_samples, tiny_loader, Mixture(reconstructed=1.0))
+
+
+def test_upscaled_fakes_need_faces_of_the_split(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader, upscaled: UpscaledFaces
+) -> None:
+    with pytest.raises(ValueError, match="upscaled faces, but there are none"):
+        _dataset(tiny_samples, tiny_loader, Mixture(upscaled=1.0))
+    others = in_split(tiny_samples, "validation")
+    with pytest.raises(ValueError, match="upscaled faces, but there are none"):
+        PairDataset(
+            others, tiny_loader, Mixture(upscaled=1.0), NO_CHANGE, 6, 3, Makers(upscaled=upscaled)
+        )
 
 
 @pytest.fixture(scope="module")
