@@ -36,7 +36,7 @@ from training.regions import load_regions
 from training.sharpness import with_energy_of
 
 DEFAULT_ROOT = Path("build/upscaled")
-COUNTS = {"dfdc": 300, "stylegan1": 350, "sdxl": 120, "lfw": 180, "utkface": 120}
+COUNTS = {"dfdc": 200, "stylegan1": 220, "sdxl": 80, "lfw": 100, "utkface": 80}
 """Photos of the training split that are redrawn, by source."""
 
 _LIST = "faces.json"
