@@ -126,7 +126,7 @@ generated: env-generator ## draw faces with a GAN, once (15 minutes); configurat
 	@$(PY) -m training.generated
 
 .PHONY: upscaled
-upscaled: env-generator regions ## let a GAN redraw photos, once (15 minutes); configurations with `upscaled` need them
+upscaled: env-generator regions ## let a GAN redraw photos, once (6 minutes); configurations with `upscaled` need them
 	@$(PY) -m training.upscaled --data $(DATA)
 
 # Only what the configuration asks for: drawing faces takes long.

@@ -14,10 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import io
-import multiprocessing
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
-from tqdm import tqdm
 
 from detection.faces import crop_face
 from training.augment import Crop, Generator
+from training.checkpoint import write_whole
+from training.drawing import KERNELS, draw_all, shipped_folder
 from training.manifest import Sample, Split, in_split, load_samples
 from training.regions import find_regions, load_regions
 
@@ -44,12 +42,6 @@ _MEAN_OF = 2048  # styles that the mean style is taken over
 _TRUNCATION = (0.5, 1.0)
 _SIDE = 512  # px of the pictures kept; generated at 1024
 _QUALITY = 96
-_REDUCING = (
-    Image.Resampling.BOX,
-    Image.Resampling.BILINEAR,
-    Image.Resampling.BICUBIC,
-    Image.Resampling.LANCZOS,
-)
 
 
 class FaceGenerator:
@@ -61,14 +53,9 @@ class FaceGenerator:
         Raises:
             FileNotFoundError: The packages that they come from are not installed.
         """
-        package = importlib.util.find_spec("random_face")
-        if package is None or importlib.util.find_spec("openvino") is None:
-            raise FileNotFoundError(
-                "the generator is not installed; install it with: make env-generator"
-            )
+        folder = shipped_folder("random_face", "data", "openvino")
         import openvino  # noqa: PLC0415 - only who draws faces has it
 
-        folder = Path(str((package.submodule_search_locations or [""])[0])) / "data"
         core = openvino.Core()
         # Full precision: processors differ in their faster formats, and faces would too.
         options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
@@ -90,7 +77,7 @@ class FaceGenerator:
         drawn = self._pictures(style.astype(np.float32))[self._pictures.output(0)][0]
         pixels = np.clip(np.rint((drawn + 1) * 127.5), 0, 255).astype(np.uint8)
         picture = Image.fromarray(pixels.transpose(1, 2, 0))
-        kernel = _REDUCING[int(rng.integers(len(_REDUCING)))]
+        kernel = KERNELS[int(rng.integers(len(KERNELS)))]
         return picture.resize((_SIDE, _SIDE), kernel)
 
 
@@ -115,12 +102,8 @@ def make_faces(root: Path, samples: Iterable[Sample], workers: int) -> None:
     missing = [sample for sample in samples if not (root / sample.path).is_file()]
     for folder in {(root / sample.path).parent for sample in samples}:
         folder.mkdir(parents=True, exist_ok=True)
-    if missing:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(workers, _start, (root,)) as pool:
-            drawn = pool.imap_unordered(_draw, [sample.path for sample in missing])
-            for _ in tqdm(drawn, total=len(missing), desc="drawing faces", unit="face"):
-                pass
+    paths = [sample.path for sample in missing]
+    draw_all(paths, _draw, _start, (root,), workers, "drawing faces")
     _write_manifest(root, samples)
     find_regions(root, samples, root / "regions.jsonl", workers)
 
@@ -131,13 +114,7 @@ def _write_manifest(root: Path, samples: list[Sample]) -> None:
     rows.writerow(["path", "split", "label", "source", "kind", "group", "identity", "pair"])
     for sample in samples:
         rows.writerow([sample.path, sample.split, "Fake", sample.source, sample.kind, "", "", ""])
-    _write(root / "manifest.csv", text.getvalue().encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    write_whole(root / "manifest.csv", text.getvalue().encode())
 
 
 _generator: FaceGenerator
@@ -153,7 +130,7 @@ def _draw(path: str) -> None:
     data = io.BytesIO()
     face = _generator.face(int(Path(path).stem))
     face.save(data, "JPEG", quality=_QUALITY, subsampling=0)
-    _write(_root / path, data.getvalue())
+    write_whole(_root / path, data.getvalue())
 
 
 class GeneratedFaces:
@@ -190,7 +167,7 @@ class GeneratedFaces:
         """
         with Image.open(self._root / sample.path) as picture, Image.open(photo) as model:
             side = max(model.size)
-            kernel = _REDUCING[int(rng.integers(len(_REDUCING)))]
+            kernel = KERNELS[int(rng.integers(len(KERNELS)))]
             made = compressed_as(picture.convert("RGB").resize((side, side), kernel), model)
             left, top, right, bottom = (
                 round(edge * side / picture.width) for edge in self._regions[sample.path].region

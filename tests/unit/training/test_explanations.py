@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -23,19 +21,6 @@ from training.explanations import (
 )
 from training.faithfulness import faithfulness, randomisation, randomised, replacement_curve
 from training.manifest import FAKE, REAL
-from training.subjects import load_versions
-
-
-@pytest.fixture(scope="module")
-def version(small_store: Path) -> ModelVersion:
-    (loaded,) = load_versions(["cnn"], small_store)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def forgeries(small_data: SmallData) -> Forgeries:
-    reals = [sample for sample in small_data.samples if sample.label == REAL][:6]
-    return make_forgeries(reals, small_data.loader)
 
 
 def test_forgeries_differ_from_their_originals_near_their_regions_only(
@@ -120,18 +105,18 @@ def test_maps_are_of_the_class_fake_whatever_is_predicted() -> None:
 
 
 def test_replacement_goes_from_one_picture_to_the_other(
-    version: ModelVersion, forgeries: Forgeries
+    cnn_version: ModelVersion, forgeries: Forgeries
 ) -> None:
     fake, original = forgeries.fakes[0], forgeries.originals[0]
     order = random_maps(1, (224, 224))[0]
-    curve = replacement_curve(version, fake, original, order)
-    ends = probabilities(version, np.stack([fake, original]))
+    curve = replacement_curve(cnn_version, fake, original, order)
+    ends = probabilities(cnn_version, np.stack([fake, original]))
     assert curve[[0, -1]] == pytest.approx(ends, abs=1e-5)
-    back = replacement_curve(version, original, fake, -order)  # the same pictures, backwards
+    back = replacement_curve(cnn_version, original, fake, -order)  # the same pictures, backwards
     assert back == pytest.approx(curve[::-1], abs=1e-3)
 
 
-def test_replacement_starts_where_the_map_is_highest(version: ModelVersion) -> None:
+def test_replacement_starts_where_the_map_is_highest(cnn_version: ModelVersion) -> None:
     black, white = np.zeros((224, 224, 3), np.uint8), np.full((224, 224, 3), 255, np.uint8)
     seen: list[np.ndarray] = []
     order = np.linspace(1, 0, 224, dtype=np.float32)[:, None].repeat(224, axis=1)  # top first
@@ -142,7 +127,7 @@ def test_replacement_starts_where_the_map_is_highest(version: ModelVersion) -> N
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.faithfulness.probabilities", remember)
-        replacement_curve(version, black, white, order)
+        replacement_curve(cnn_version, black, white, order)
     middle = seen[0][len(seen[0]) // 2]
     assert middle[0].all()
     assert not middle[-1].any()
@@ -151,11 +136,11 @@ def test_replacement_starts_where_the_map_is_highest(version: ModelVersion) -> N
 
 
 def test_faithfulness_reports_both_tests_and_replacements(
-    version: ModelVersion, forgeries: Forgeries
+    cnn_version: ModelVersion, forgeries: Forgeries
 ) -> None:
     few = forgeries.first(2)
-    maps = fake_maps(version.detector, few.fakes)
-    found = faithfulness(version, few, maps)
+    maps = fake_maps(cnn_version.detector, few.fakes)
+    found = faithfulness(cnn_version, few, maps)
     for replacement in ("original", "blur"):
         for test, sign in (("deletion", -1), ("insertion", 1)):
             entry = found[replacement][test]
@@ -184,10 +169,10 @@ def test_randomised_networks_lose_more_and_more_and_the_original_stays() -> None
 
 
 def test_randomisation_compares_with_other_pictures(
-    version: ModelVersion, forgeries: Forgeries
+    cnn_version: ModelVersion, forgeries: Forgeries
 ) -> None:
-    maps = fake_maps(version.detector, forgeries.fakes)
-    found = randomisation(version, forgeries.fakes, maps)["similarity"]
+    maps = fake_maps(cnn_version.detector, forgeries.fakes)
+    found = randomisation(cnn_version, forgeries.fakes, maps)["similarity"]
     assert next(iter(found)) == "other pictures"
     for entry in found.values():
         assert -1 <= entry["ssim"] <= 1

@@ -1,35 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from detection.verdict import Opinion
 from detection.version import ModelVersion
-from tests.support.small_evaluation import SmallData
-from training.explanations import Forgeries, fake_maps, make_forgeries
+from training.explanations import Forgeries, fake_maps
 from training.localisation import localisation, shown_by, shown_by_the_workflow
-from training.manifest import REAL
-from training.subjects import load_versions
 
 
-@pytest.fixture(scope="module")
-def version(small_store: Path) -> ModelVersion:
-    (loaded,) = load_versions(["cnn"], small_store)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def forgeries(small_data: SmallData) -> Forgeries:
-    reals = [sample for sample in small_data.samples if sample.label == REAL][:6]
-    return make_forgeries(reals, small_data.loader)
-
-
-def test_localisation_reports_every_baseline(version: ModelVersion, forgeries: Forgeries) -> None:
-    maps = fake_maps(version.detector, forgeries.fakes)
-    found = localisation(shown_by(version, forgeries, maps), forgeries, resampled=10)
+def test_localisation_reports_every_baseline(
+    cnn_version: ModelVersion, forgeries: Forgeries
+) -> None:
+    maps = fake_maps(cnn_version.detector, forgeries.fakes)
+    found = localisation(shown_by(cnn_version, forgeries, maps), forgeries, resampled=10)
     part = found["all"]
     assert part["images"] == len(forgeries)
     assert part["perfect"]["energy"]["value"] > part["random"]["energy"]["value"]
@@ -40,21 +26,21 @@ def test_localisation_reports_every_baseline(version: ModelVersion, forgeries: F
 
 
 def test_a_map_of_the_region_itself_beats_the_centre(
-    version: ModelVersion, forgeries: Forgeries
+    cnn_version: ModelVersion, forgeries: Forgeries
 ) -> None:
     side = forgeries.regions.shape[-1]
     step = side // 8
     maps = forgeries.regions[:, step // 2 :: step, step // 2 :: step].astype(np.float32)
-    part = localisation(shown_by(version, forgeries, maps), forgeries, resampled=50)["all"]
+    part = localisation(shown_by(cnn_version, forgeries, maps), forgeries, resampled=50)["all"]
     assert part["gain"]["low"] > 0
     assert part["grad_cam"]["peak"]["value"] > 0.9
 
 
 def test_the_workflow_shows_the_map_of_the_more_confident_model(
-    version: ModelVersion, forgeries: Forgeries
+    cnn_version: ModelVersion, forgeries: Forgeries
 ) -> None:
-    maps = fake_maps(version.detector, forgeries.fakes)
-    one = shown_by(version, forgeries, maps)
+    maps = fake_maps(cnn_version.detector, forgeries.fakes)
+    one = shown_by(cnn_version, forgeries, maps)
     probabilities = [0.9, 0.6, 0.2, 0.5, 0.99, 0.4]
     sure = [0.8, 0.7, 0.1, 0.6, 0.01, 0.45]
     first = replace(one, opinions=tuple(Opinion("cnn", p, 0.9, 0.1) for p in probabilities))
