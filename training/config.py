@@ -37,6 +37,8 @@ class TrainConfig:
         ema_decay: Decay a step of the averaged weights, which are what is validated and kept.
         gradient_clip: Largest norm of the gradient.
         validate_every: Steps between validations, each of which may keep a new best.
+        keep_last: Keep the weights of the last validation, not of the best: the learning rate has
+            fallen to 0 there, and 900 images tell settled weights from others by chance at most.
         checkpoint_every: Steps between checkpoints to resume from.
         patience: Validations without a better AUC after which the run stops early.
         bfloat16: Compute in bfloat16 on a CPU too. With AMX it halves the time of full convolutions
@@ -62,6 +64,7 @@ class TrainConfig:
     ema_decay: float = 0.998
     gradient_clip: float = 1.0
     validate_every: int = 500
+    keep_last: bool = False
     checkpoint_every: int = 100
     patience: int = 8
     bfloat16: bool = False

@@ -1,7 +1,8 @@
 """Trains one network: `python -m training.train --config training/configs/cnn.toml`.
 
 The run's folder keeps ``checkpoint.pt`` (to resume), ``best.safetensors`` (averaged weights with
-the best validation AUC), ``best.json`` and ``history.jsonl``. Ctrl-C or SIGTERM saves a
+the best validation AUC, or the last ones with `keep_last`), ``best.json`` and ``history.jsonl``.
+Ctrl-C or SIGTERM saves a
 checkpoint first; the same command goes on from it. Several processes or GPUs: start it with
 ``torchrun --nproc-per-node N -m training.train ...``.
 """
@@ -226,8 +227,8 @@ class Trainer:
             with (self.settings.folder / "history.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
             tqdm.write(json.dumps(record))
-            if mean > self.best_auc:
-                self.best_auc = mean
+            if mean > self.best_auc or self.config.keep_last:
+                self.best_auc = max(mean, self.best_auc)
                 save_weights(averaged, self.settings.folder / "best.safetensors", half=False)
                 write_json(
                     self.settings.folder / "best.json",
