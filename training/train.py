@@ -2,9 +2,8 @@
 
 The run's folder keeps ``checkpoint.pt`` (to resume), ``best.safetensors`` (averaged weights with
 the best validation AUC, or the last ones with `keep_last`), ``best.json`` and ``history.jsonl``.
-Ctrl-C or SIGTERM saves a
-checkpoint first; the same command goes on from it. Several processes or GPUs: start it with
-``torchrun --nproc-per-node N -m training.train ...``.
+Ctrl-C or SIGTERM saves a checkpoint first; the same command goes on from it. Several processes or
+GPUs: start it with ``torchrun --nproc-per-node N -m training.train ...``.
 """
 
 from __future__ import annotations
@@ -205,7 +204,7 @@ class Trainer:
         return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))
 
     def _validate(self) -> None:
-        """Scores the averaged weights; the main process keeps the best so far."""
+        """Scores the averaged weights; the main process keeps the best so far, or the last."""
         if self.group.is_main:
             averaged = cast("Detector", self._average.module)
             refresh_statistics(averaged, self._data, self.config.batch_pairs)

@@ -21,6 +21,7 @@ from training.distributed import Group
 from training.face_loader import FaceLoader
 from training.manifest import Sample
 from training.pairs import Mixture
+from training.scoring import SourceAuc
 from training.train import (
     RunSettings,
     Trainer,
@@ -95,6 +96,27 @@ def test_it_learns_an_obvious_forgery(
     assert set(best["auc"]) == {"alpha", "beta"}
     history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert [record["step"] for record in history] == [20, 40]
+
+
+@pytest.mark.parametrize(("keep_last", "step"), [(False, 20), (True, 40)])
+def test_a_run_keeps_its_best_weights_or_its_last(
+    tmp_path: Path,
+    tiny_samples: list[Sample],
+    tiny_loader: FaceLoader,
+    monkeypatch: pytest.MonkeyPatch,
+    keep_last: bool,
+    step: int,
+) -> None:
+    aucs = iter([0.9, 0.6])
+    monkeypatch.setattr(
+        "training.train.auc_by_source",
+        lambda samples, suspicion: [SourceAuc("alpha", next(aucs), len(samples), len(suspicion))],
+    )
+    config = dataclasses.replace(CONFIG, steps=40, validate_every=20, keep_last=keep_last)
+    trainer = _trainer(config, tmp_path, tiny_samples, tiny_loader)
+    assert trainer.run()
+    assert json.loads((tmp_path / "best.json").read_text())["step"] == step
+    assert trainer.best_auc == 0.9
 
 
 def test_a_resumed_run_equals_one_in_a_single_go(
