@@ -156,10 +156,11 @@ def test_reduced_decoding_hardly_changes_the_figures(
     full = crop_face(decode_image(data).pixels, tuple(region))[np.newaxis]
     difference = np.abs(crops.faces.astype(int) - full)
     assert difference.mean() < 0.7, "grey levels of 255"
-    # How much a network makes of half a grey level differs from version to version.
+    # How much a network makes of half a grey level differs from version to version, and is most in
+    # the middle of its scale, where it says `uncertain` either way.
     for judge in judges:
         assert judge.judge(crops.faces).probabilities == pytest.approx(
-            judge.judge(full).probabilities, abs=0.05
+            judge.judge(full).probabilities, abs=0.1
         )
 
 
