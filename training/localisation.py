@@ -94,11 +94,11 @@ def localisation(shown: Shown, forgeries: Forgeries, resampled: int) -> dict[str
         resampled: Bootstrap resamples of the intervals.
 
     Returns:
-        ``all``: over all forgeries; ``shown``: over those that are called fake with a localised
-        map, which is when a user sees one. Each has the number of ``images`` and for
-        ``grad_cam``, ``centre``, ``average``, ``random`` and ``perfect`` (the region itself at
-        the map's resolution) the shares ``energy`` and ``peak``; ``gain`` is the energy of
-        Grad-CAM minus that of the centre prior.
+        ``all``: over all forgeries; ``shown``: over those that are called fake (probability
+        from 0.5 up) with a localised map, which is when a user sees one. Each has the number of
+        ``images`` and for ``grad_cam``, ``centre``, ``average``, ``random`` and ``perfect`` (the
+        region itself at the map's resolution) the shares ``energy`` and ``peak``; ``gain`` is the
+        energy of Grad-CAM minus that of the centre prior.
     """
     side = forgeries.regions.shape[-1]
     candidates = {

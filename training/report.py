@@ -88,7 +88,7 @@ def explained(results: dict[str, Any]) -> dict[str, list[str]]:
         name: [
             *_where(subject["localisation"]),
             *(_faithful(subject) if "faithfulness" in subject else []),
-            *(_depends(subject) if "randomisation" in subject else []),
+            *([_depends(subject)] if "randomisation" in subject else []),
         ]
         for name, subject in subjects.items()
     }
@@ -127,21 +127,20 @@ def _faithful(subject: dict[str, Any]) -> list[str]:
     return [f"{text} undoing it at random places."]
 
 
-def _depends(subject: dict[str, Any]) -> list[str]:
+def _depends(subject: dict[str, Any]) -> str:
     found = subject["randomisation"]["similarity"]
     alike, everything = found["other pictures"]["ssim"], found["everything"]["ssim"]
-    text = (
-        "With random weights the map is still more like the real one than the map of another "
-        "picture: part of it shows the picture, not what was learned."
-    )
     if alike > _NEARLY_SAME:
-        text = "Its maps of different pictures are nearly the same: they say little of a picture."
-    elif everything <= alike + 0.05:
-        text = (
+        return "Its maps of different pictures are nearly the same: they say little of a picture."
+    if everything <= alike + 0.05:
+        return (
             "With random weights the map is no more like the real one than the map of another "
             "picture: it depends on what the network has learned."
         )
-    return [text]
+    return (
+        "With random weights the map is still more like the real one than the map of another "
+        "picture: part of it shows the picture, not what was learned."
+    )
 
 
 def _plots(results: dict[str, Any]) -> dict[str, Any]:

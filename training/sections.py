@@ -216,7 +216,9 @@ def explanations_section(material: Material, tested: int, resampled: int) -> dic
         [material.reals[index] for index in order], material.scorer.loader
     )
     few = forgeries.first(tested)
-    found: dict[str, Any] = {"images": len(forgeries), "subjects": {}}
+    # Not that of the evaluation: the test split is for the figures alone.
+    split = material.reals[0].split
+    found: dict[str, Any] = {"split": split, "images": len(forgeries), "subjects": {}}
     shown = []
     for version in material.versions:
         maps = explanations.fake_maps(version.detector, forgeries.fakes)

@@ -189,9 +189,9 @@ def as_markdown(
         for name in subjects:
             if name in part.get("subjects", {}):
                 title = ", ".join(text for text in (TITLES.get(name, name), what) if text)
+                split = part.get("split", results["split"])
                 caption = (
-                    f"{title}: {results['split']} split, {part['images']} images, "
-                    f"by `{part['command']}`."
+                    f"{title}: {split} split, {part['images']} images, by `{part['command']}`."
                 )
                 blocks.append(f"{caption}\n\n{_markdown(list(rows_of(part['subjects'][name])))}")
                 blocks += people_lines(part["subjects"][name])

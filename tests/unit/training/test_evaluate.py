@@ -188,6 +188,7 @@ def test_figures_of_other_weights_are_not_recorded(
 def test_tables_hold_every_source_and_are_even(results: dict[str, Any]) -> None:
     markdown = as_markdown(results, ["cnn", "workflow"])
     assert "EfficientNet" not in markdown
+    assert f"forgeries: {results['explanations']['split']} split" in markdown
     blocks = [block for block in markdown.split("\n\n") if block.startswith("|")]
     assert len(blocks) == 7  # figures, robustness and maps twice, attacks of the model
     for block in blocks:
