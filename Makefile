@@ -140,6 +140,10 @@ train: env need-model regions reconstruction $(NEEDED) ## train as training/conf
 study: env regions reconstruction generated upscaled ## compare recipes: STUDY names a file of training/studies; resumes
 	@$(PY) -m training.study training/studies/$(STUDY).toml --data $(DATA) $(ARGS)
 
+.PHONY: probe
+probe: env regions reconstruction generated upscaled ## what frozen features tell of each kind of forgery
+	@$(PY) -m training.probe --data $(DATA) --out training/studies/probe.md $(ARGS)
+
 .PHONY: calibrate
 calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights
 	@$(PY) -m training.calibrate $(MODEL) --run-dir build/training/$(CONFIG) --data $(DATA) $(if $(VERSION),--version $(VERSION)) \

@@ -68,8 +68,10 @@ class Mixture:
             ICLR 2018, arXiv 1710.09412): a source with few pictures is learnt by heart otherwise.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
-        exclude: Sources whose fakes and real images are left out altogether, to see how a run
-            does on forgeries it never met.
+        unseen: Sources whose fakes are left out, to see how a run does on forgeries it never
+            met; their photos stay, as those of any camera may be trained on.
+        exclude: Sources whose fakes and real images are left out altogether: neither the forgery
+            nor such photos were ever met.
     """
 
     sources: dict[str, float] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Mixture:
     matched_detail: float = 0.0
     mixup: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
 
@@ -163,7 +166,8 @@ class PairDataset(Dataset[Item]):
         self._draws, self._weights = self._plan(mixture)
 
     def _plan(self, mixture: Mixture) -> tuple[list[Draw], npt.NDArray[np.float64]]:
-        weights = {k: w for k, w in mixture.sources.items() if w > 0 and k not in mixture.exclude}
+        left_out = {*mixture.exclude, *mixture.unseen}
+        weights = {k: w for k, w in mixture.sources.items() if w > 0 and k not in left_out}
         for source in weights:
             if not self._fakes.get(source) or not self._reals.get(source):
                 raise ValueError(f"source {source!r} lacks fake or real images in this split")

@@ -59,11 +59,17 @@ class Study:
         name: Name of the file.
         title: What is asked.
         variants: The runs, in order.
+        keep_photos: Whether a source that is held out gives its photos to training all the same,
+            so that its forgery alone is new to the run.
     """
 
     name: str
     title: str
     variants: tuple[Variant, ...]
+    keep_photos: bool = False
+
+
+_SETTINGS = {"title", "base", "shared", "hold_out", "keep_photos", "variants"}
 
 
 def load_study(path: Path) -> Study:
@@ -74,27 +80,29 @@ def load_study(path: Path) -> Study:
         ValueError: It is malformed; the message names what.
     """
     values = read_toml(path)
-    if unknown := set(values) - {"title", "base", "shared", "hold_out", "variants"}:
+    if unknown := set(values) - _SETTINGS:
         raise ValueError(f"{path}: unknown setting {min(unknown)!r}")
     try:
         base = read_toml(path.parent / values["base"])
         held_out = values.get("hold_out", [""])
+        keep_photos = bool(values.get("keep_photos", False))
+        left_out = "unseen" if keep_photos else "exclude"
+        base = merged(base, values.get("shared", {}))
         variants = [
-            _variant(name, change, source, base, values.get("shared", {}))
+            _variant(name, merged(base, change), source, left_out)
             for source in held_out
             for name, change in values["variants"].items()
         ]
-        return Study(path.stem, values["title"], tuple(variants))
+        return Study(path.stem, values["title"], tuple(variants), keep_photos)
     except KeyError as error:
         raise ValueError(f"{path}: {error} is missing") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _variant(name: str, change: Values, held_out: str, base: Values, shared: Values) -> Variant:
-    values = merged(merged(base, shared), change)
+def _variant(name: str, values: Values, held_out: str, left_out: str) -> Variant:
     if held_out:
-        values = merged(values, {"mixture": {"exclude": [held_out]}})
+        values = merged(values, {"mixture": {left_out: [held_out]}})
         name = f"{name}, without {held_out}"
     config = parse_config(values)
     # Judged once, at the end: the best of several validations would flatter.
@@ -196,13 +204,14 @@ def as_markdown(study: Study, results: dict[str, Values], command: str) -> str:
             shares = [found[source]["real_called_fake"]["value"] for source in only_real]
             cells += [f"{100 * share:.0f} %" for share in shares]
             lines.append(f"| {variant.name} | {' | '.join(cells)} |")
-    lines += ["", _NOTE]
+    photos = "its photos were not" if study.keep_photos else "and its photos too"
+    lines += ["", _NOTE.format(photos=photos)]
     return "\n".join(lines) + "\n"
 
 
 _NOTE = (
-    "In brackets: 95 % intervals, resampled by person. Bold: the source was left out of training, "
-    "fakes and real images alike. `called fake`: real faces beyond a probability of 0.5."
+    "In brackets: 95 % intervals, resampled by person. Bold: the source's fakes were left out of "
+    "training, {photos}. `called fake`: real faces beyond a probability of 0.5."
 )
 
 

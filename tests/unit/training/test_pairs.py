@@ -98,6 +98,19 @@ def test_excluded_sources_are_never_read(
     assert len(data._draws) == 2
 
 
+def test_fakes_of_an_unseen_source_are_never_read_but_its_photos_are(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    mixture = Mixture({"alpha": 1.0, "beta": 1.0}, self_blended=1.0, unseen=("beta",))
+    loader = RecordingLoader(tiny_loader)
+    data = _dataset(tiny_samples, loader, mixture, items=60)
+    for index in range(len(data)):
+        data[index]
+    of_beta = [sample.label for sample in loader.read if sample.source == "beta"]
+    assert REAL in of_beta
+    assert FAKE not in of_beta
+
+
 def test_a_source_without_fakes_is_refused(
     tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:

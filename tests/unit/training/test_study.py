@@ -60,6 +60,15 @@ def test_variants_differ_in_what_they_say_alone(study_file: Path) -> None:
     assert slow.config.steps == fast.config.steps == slow.config.validate_every == 2
 
 
+def test_a_held_out_forgery_may_leave_its_photos(study_file: Path) -> None:
+    study_file.write_text(STUDY.replace("hold_out", "keep_photos = true\nhold_out"))
+    study = load_study(study_file)
+    assert study.keep_photos
+    assert {variant.config.mixture.unseen for variant in study.variants} == {("beta",)}
+    assert {variant.config.mixture.exclude for variant in study.variants} == {()}
+    assert "its photos were not" in as_markdown(study, {}, "make study")
+
+
 def test_tables_are_merged_or_replaced() -> None:
     mixture = {"sources": {"a": 1, "b": 2}, "self_blended": 0.3}
     values: dict[str, Any] = {"mixture": mixture, "steps": 5}
