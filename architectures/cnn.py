@@ -128,7 +128,13 @@ def build_cnn(
 
     Returns:
         A detector with raw RGB input in [0, 1] and feature maps of size/16.
+
+    Raises:
+        ValueError: The size cannot be halved in every stage.
     """
+    stages = min(len(depths), len(widths) - 1)
+    if size <= 0 or size % 2**stages:
+        raise ValueError(f"the cnn's input size must be a multiple of {2**stages}, not {size}")
     layers: list[nn.Module] = [ResidualStem(residuals, widths[0])]
     for in_channels, out_channels, depth in zip(widths, widths[1:], depths, strict=False):
         for index in range(depth):

@@ -32,6 +32,12 @@ def test_unknown_names_and_options_are_refused() -> None:
         build("resnet")
     with pytest.raises(ValueError, match="colour"):
         build("cnn", colour=True)
+
+
+@pytest.mark.parametrize("size", [0, 24, 161])
+def test_a_size_that_cannot_be_halved_in_every_stage_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"multiple of 16, not {size}"):
+        build("cnn", size=size)
     with pytest.raises(ValueError, match="activation"):
         build("efficientnet", activation="tanh")
 
