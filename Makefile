@@ -140,9 +140,9 @@ train: env need-model regions reconstruction $(NEEDED) ## train as training/conf
 study: env regions reconstruction generated upscaled ## compare recipes: STUDY names a file of training/studies; resumes
 	@$(PY) -m training.study training/studies/$(STUDY).toml --data $(DATA) $(ARGS)
 
-.PHONY: probe
-probe: env regions reconstruction generated upscaled ## what frozen features tell of each kind of forgery
-	@$(PY) -m training.probe --data $(DATA) --out training/studies/probe.md $(ARGS)
+.PHONY: feature-probe
+feature-probe: env regions reconstruction generated upscaled ## what frozen features tell of each kind of forgery
+	@$(PY) -m training.feature_probe --data $(DATA) --out training/studies/feature-probe.md $(ARGS)
 
 .PHONY: calibrate
 calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights

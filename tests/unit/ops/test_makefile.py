@@ -28,6 +28,10 @@ def test_help_lists_every_target() -> None:
     assert promised | {"train", "calibrate", "evaluate"} <= listed
 
 
+def test_no_target_replaces_another() -> None:
+    assert make("--dry-run", "help").stderr == ""
+
+
 def test_a_model_must_be_named() -> None:
     for target in ("train", "calibrate", "register", "promote", "rollback"):
         result = make(target)

@@ -1,4 +1,4 @@
-"""What features that know nothing of forgeries tell of them: `python -m training.probe`.
+"""What features that know nothing of forgeries tell of them: `python -m training.feature_probe`.
 
 A linear classifier is trained on the features of a network that only ever saw ImageNet, on one
 kind of forgery at a time, and judged on every source of the validation split. The table shows
@@ -230,7 +230,7 @@ def main() -> None:
 
 _HEAD = """# What frozen ImageNet features tell of each kind of forgery
 
-Validation split, by `make probe`: {pairs} pairs of each kind, those without pictures of their own
+Validation split, by `make feature-probe`: {pairs} pairs of each kind, those without pictures of their own
 made from the photos of {photos}. In brackets: 95 % intervals, resampled by person.
 """
 

@@ -9,7 +9,7 @@ from training.augment import AugmentConfig
 from training.face_loader import FaceLoader
 from training.manifest import Sample, in_split
 from training.pairs import Mixture, PairDataset
-from training.probe import (
+from training.feature_probe import (
     Examples,
     FrozenFeatures,
     Judge,
@@ -97,4 +97,6 @@ def test_a_probe_tells_what_it_was_shown_and_not_the_opposite() -> None:
 
 
 def test_the_shipped_table_is_there() -> None:
-    assert "make probe" in Path("training/studies/probe.md").read_text(encoding="utf-8")
+    assert "make feature-probe" in Path("training/studies/feature-probe.md").read_text(
+        encoding="utf-8"
+    )
