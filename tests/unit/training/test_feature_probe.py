@@ -7,8 +7,6 @@ import torch
 from architectures.efficientnet import build_efficientnet
 from training.augment import AugmentConfig
 from training.face_loader import FaceLoader
-from training.manifest import Sample, in_split
-from training.pairs import Mixture, PairDataset
 from training.feature_probe import (
     Examples,
     FrozenFeatures,
@@ -19,6 +17,8 @@ from training.feature_probe import (
     kinds,
     unvaried,
 )
+from training.manifest import Sample, in_split
+from training.pairs import Mixture, PairDataset
 
 
 @pytest.fixture(scope="module")
