@@ -230,8 +230,8 @@ def main() -> None:
 
 _HEAD = """# What frozen ImageNet features tell of each kind of forgery
 
-Validation split, by `make feature-probe`: {pairs} pairs of each kind, those without
-pictures of their own made from the photos of {photos}. In brackets: 95 % intervals, resampled by person.
+Validation split, by `make feature-probe`: {pairs} pairs of each kind, those without pictures of
+their own made from the photos of {photos}. In brackets: 95 % intervals, resampled by person.
 """
 
 
