@@ -216,6 +216,8 @@ def main() -> None:
             found[name] = examples_of(data, features, name)
     except (FileNotFoundError, ValueError) as error:
         parser.exit(2, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted; nothing was written\n")
     lines = [
         _HEAD.format(pairs=arguments.pairs, photos=", ".join(arguments.photos)),
         f"| trained on | {' | '.join(f'AUC {name}' for name in fakes)} |",
