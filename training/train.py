@@ -129,20 +129,22 @@ class Trainer:
         )
         complete = self.step >= self.config.steps or self._exhausted()
         batches: Iterator[Any] = iter(()) if complete else self._batches()
-        for batch in batches:
-            loss = self._train_step(*(part.flatten(0, 1) for part in batch))
-            self._stop = bool(self.group.share(int(self._stop)))  # all processes stop together
-            bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
-            last = self.step == self.config.steps
-            if last or self.step % self.config.validate_every == 0:
-                self._validate()
-            if last or self._stop or self.step % self.config.checkpoint_every == 0:
-                self._save()
-            complete = last or self._exhausted()
-            if complete or self._stop:
-                break
-        bar.close()
+        try:
+            for batch in batches:
+                loss = self._train_step(*(part.flatten(0, 1) for part in batch))
+                self._stop = bool(self.group.share(int(self._stop)))  # all processes stop together
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
+                last = self.step == self.config.steps
+                if last or self.step % self.config.validate_every == 0:
+                    self._validate()
+                if last or self._stop or self.step % self.config.checkpoint_every == 0:
+                    self._save()
+                if (complete := last or self._exhausted()) or self._stop:
+                    break
+        finally:
+            del batches  # ends its worker processes, which an error would wait for without end
+            bar.close()
         return complete
 
     def _request_stop(self, number: int, frame: FrameType | None) -> None:

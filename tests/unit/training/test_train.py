@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -239,3 +240,23 @@ def test_a_missing_data_set_is_one_clear_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no images under" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_error_in_a_step_leaves_no_process_behind(
+    tmp_path: Path,
+    tiny_samples: list[Sample],
+    tiny_loader: FaceLoader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> float:
+        raise RuntimeError("of this step")
+
+    settings = RunSettings(tmp_path / "run", workers=1, validation_images=24)
+    trainer = Trainer(CONFIG, settings, tiny_samples, tiny_loader, ALONE)
+    monkeypatch.setattr(trainer, "_train_step", fail)
+    before = set(multiprocessing.active_children())
+    with pytest.raises(RuntimeError, match="of this step") as error:
+        trainer.run()
+    # While the traceback is there, so is every frame: as when Python ends with one.
+    assert set(multiprocessing.active_children()) <= before
+    assert error.traceback
