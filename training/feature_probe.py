@@ -3,8 +3,8 @@
 A linear classifier is trained on the features of a network that only ever saw ImageNet, on one
 kind of forgery at a time, and judged on every source of the validation split. The table shows
 which kinds of forgery have something in common that such features see, and which point opposite
-ways, as an AUC below 0.5 says. Features that are not trained forget nothing, so this is also what
-a network can be held to on a kind that it never met (Ojha, Li and Lee, "Towards universal fake
+ways, as an AUC below 0.5 says. Features that are not trained forget nothing; on kinds never met
+they can do better than ones that are (Ojha, Li and Lee, "Towards universal fake
 image detectors that generalize across generative models", CVPR 2023, arXiv 2302.10174).
 """
 
