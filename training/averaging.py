@@ -32,15 +32,22 @@ def refresh_statistics(detector: Detector, data: PairDataset, batch_pairs: int) 
     update_bn(inputs, detector)
 
 
-def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Averages exponentially with a decay that rises to its value, as in TensorFlow's EMA.
+def moving_average(decay: float, ramp: float = 9.0) -> Callable[[Any, Any, Any], None]:
+    """Averages exponentially with a decay that rises to its value.
 
     With the full decay from the start the average would hold initial weights for long: 45 % of
-    them after 400 steps of 0.998.
+    them after 400 steps of 0.998. While the decay rises, the average after n steps is over about
+    the last n / ramp of them (polynomial-decay averaging: Shamir and Zhang, ICML 2013, arXiv
+    1212.1824).
+
+    Args:
+        decay: Highest decay a step, in [0, 1].
+        ramp: 9 is TensorFlow's rise; 1 weighs all steps the same (stochastic weight averaging:
+            Izmailov et al., UAI 2018, arXiv 1803.05407), as long as `decay` is not reached.
     """
 
     def update(averaged: Any, current: Any, count: Any) -> None:
         steps = int(count)
-        get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, count)
+        get_ema_multi_avg_fn(min(decay, (1 + steps) / (1 + ramp + steps)))(averaged, current, count)
 
     return update

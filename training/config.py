@@ -30,11 +30,14 @@ class TrainConfig:
         weight_decay: AdamW's decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
         mask_weight: Weight of telling, cell by cell of the feature maps, what was changed; 0 leaves
             it out. It guides features from scratch far sooner than one label a face does.
+        changed_weight: Weight of a changed cell against an unchanged one in that.
         label_smoothing: Share of the target spread over both classes.
         teacher: Folder of the version that the network learns from as well (knowledge distillation,
             Hinton et al. 2015, arXiv 1503.02531), such as ``model_store/efficientnet/1.4``.
         teacher_weight: Share of the target that is the teacher's calibrated probability.
         ema_decay: Decay a step of the averaged weights, which are what is validated and kept.
+        ema_ramp: How slowly that decay rises: after n steps the average is over about the last
+            n / `ema_ramp`; 1 averages all steps.
         gradient_clip: Largest norm of the gradient.
         validate_every: Steps between validations, each of which may keep a new best.
         keep_last: Keep the weights of the last validation, not of the best: the learning rate has
@@ -58,10 +61,12 @@ class TrainConfig:
     warmup_steps: int = 200
     weight_decay: float = 0.02
     mask_weight: float = 0.0
+    changed_weight: float = 1.0
     label_smoothing: float = 0.02
     teacher: str = ""
     teacher_weight: float = 0.5
     ema_decay: float = 0.998
+    ema_ramp: float = 9.0
     gradient_clip: float = 1.0
     validate_every: int = 500
     keep_last: bool = False

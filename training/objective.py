@@ -25,7 +25,13 @@ class Objective(nn.Module):
     the bias of the head.
     """
 
-    def __init__(self, detector: Detector, mask_weight: float, label_smoothing: float) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        mask_weight: float,
+        label_smoothing: float,
+        changed_weight: float = 1.0,
+    ) -> None:
         """Makes the objective.
 
         Args:
@@ -33,6 +39,9 @@ class Objective(nn.Module):
                 global average pooling.
             mask_weight: Weight of the cells' loss beside the class's; 0 leaves it out.
             label_smoothing: Share of the class target that is spread over both classes.
+            changed_weight: Weight of a changed cell against an unchanged one. Most cells of most
+                pictures are unchanged, so with 1 a network that is unsure of a face finds nothing
+                anywhere, and what is left of the map is chance.
 
         Raises:
             ValueError: There is a mask weight, but the head is of another kind.
@@ -40,6 +49,7 @@ class Objective(nn.Module):
         super().__init__()
         self.detector = detector
         self.mask_weight, self.label_smoothing = mask_weight, label_smoothing
+        self.changed_weight = changed_weight
         self.cells = CellEvidence() if mask_weight > 0 else None
         if self.cells is not None:
             linear_layer(detector)
@@ -62,7 +72,7 @@ class Objective(nn.Module):
         if self.cells is None:
             return loss
         cells = self.cells(features.float(), linear_layer(self.detector))
-        return loss + self.mask_weight * masked_loss(cells, masks)
+        return loss + self.mask_weight * masked_loss(cells, masks, self.changed_weight)
 
 
 def class_targets(fake: torch.Tensor) -> torch.Tensor:
@@ -94,15 +104,23 @@ class CellEvidence(nn.Module):
         return margin * self.scale.exp()
 
 
-def masked_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def masked_loss(
+    cells: torch.Tensor, masks: torch.Tensor, changed_weight: float = 1.0
+) -> torch.Tensor:
     """Gives the mean binary cross-entropy of the cells whose mask is known, a scalar.
 
     Args:
         cells: Logits of having been changed, N x 1 x h x w.
         masks: float32 N x m x m in [0, 1]; negative where unknown.
+        changed_weight: Weight of changed cells; that of unchanged ones is 1.
     """
     known = (masks.amin(dim=(1, 2)) >= 0).to(cells.dtype)[:, None, None, None]
     height, width = cells.shape[-2:]
     targets = functional.adaptive_avg_pool2d(masks.clamp(0, 1)[:, None], (height, width))
-    losses = functional.binary_cross_entropy_with_logits(cells, targets, reduction="none")
+    losses = functional.binary_cross_entropy_with_logits(
+        cells,
+        targets,
+        reduction="none",
+        pos_weight=None if changed_weight == 1 else cells.new_tensor(changed_weight),
+    )
     return (losses * known).sum() / (known.sum() * losses[0].numel()).clamp(min=1)

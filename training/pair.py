@@ -15,6 +15,7 @@ UNKNOWN = -1.0
 """Value of a mask where it is not known what was changed."""
 
 _COMPRESSION_NOISE = (5.0, 11.0)  # grey levels between which a difference becomes a change
+_LEAST_CUT, _MOST_CUT = 0.1, 0.5  # share of a picture's area that CutMix swaps
 _MIXUP = 0.4  # both parameters of mixup's beta distribution: mostly one picture, some of the other
 _LEAST_CHANGED = 0.01  # share of the crop; below, a fake shows no clear change
 
@@ -30,12 +31,15 @@ class Pair:
             `UNKNOWN` where that is not known.
         share: How much of the fake's picture is the fake, in [0.5, 1]; the rest is the real face,
             whose own picture holds as much of the fake.
+        kept: Which pixels of the fake's picture are the fake's, float32 224 x 224 in [0, 1], where
+            the two are mixed by place; without it, `share` holds everywhere.
     """
 
     fake: Crop
     real: Crop
     mask: Mask
     share: float = 1.0
+    kept: Mask | None = None
 
 
 def match_colours(fake: Crop, real: Crop, rng: Generator) -> tuple[Crop, Crop]:
@@ -84,17 +88,42 @@ def mixup(pair: Pair, rng: Generator) -> Pair:
     return Pair(np.asarray(fake, np.uint8), np.asarray(real, np.uint8), pair.mask, share)
 
 
-def shared_masks(mask: Mask, share: float) -> tuple[Mask, Mask]:
-    """Gives the masks of a fake and of the real face beside it, once they are mixed.
+def cutmix(pair: Pair, rng: Generator) -> Pair:
+    """Swaps the same rectangle of both pictures (Yun et al., ICCV 2019, arXiv 1905.04899).
+
+    Both then have the same seams, so that only what either part looks like tells which is fake.
 
     Args:
-        mask: What was changed in the fake, float32 H x W; all `UNKNOWN` where not known.
-        share: How much of the fake's picture is the fake, in [0.5, 1].
+        pair: Two whole pictures.
+        rng: Where the rectangle comes from.
+
+    Returns:
+        The pair mixed; the fake's picture is at least half of the fake.
     """
-    if share == 1.0:
+    height, width = pair.mask.shape
+    area = rng.uniform(_LEAST_CUT, _MOST_CUT)
+    stretch = np.exp(rng.uniform(-0.5, 0.5))
+    tall = round(min(1.0, np.sqrt(area) * stretch) * height)
+    wide = round(min(1.0, np.sqrt(area) / stretch) * width)
+    top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
+    kept = np.ones((height, width), np.float32)
+    kept[top : top + tall, left : left + wide] = 0
+    inside = kept[..., None] == 0
+    fake, real = np.where(inside, pair.real, pair.fake), np.where(inside, pair.fake, pair.real)
+    return Pair(fake, real, pair.mask, float(kept.mean()), kept)
+
+
+def shared_masks(pair: Pair) -> tuple[Mask, Mask]:
+    """Gives what was changed in the pictures of a fake and of the real face beside it.
+
+    Returns:
+        Two masks, float32 H x W in [0, 1]; all `UNKNOWN` where not known.
+    """
+    mask = pair.mask
+    if pair.share == 1.0:
         return mask, np.zeros_like(mask)
-    known = mask >= 0
-    return np.where(known, mask * share, mask), np.where(known, mask * (1 - share), mask)
+    known, kept = mask >= 0, pair.share if pair.kept is None else pair.kept
+    return np.where(known, mask * kept, mask), np.where(known, mask * (1 - kept), mask)
 
 
 def changed_pixels(fake: Crop, original: Crop) -> Mask:

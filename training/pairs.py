@@ -27,6 +27,7 @@ from training.pair import (
     UNKNOWN,
     Pair,
     changed_pixels,
+    cutmix,
     match_colours,
     match_detail,
     mixup,
@@ -66,6 +67,8 @@ class Mixture:
             detail, for the same reason.
         mixup: Probability that two such are mixed into each other, labels and all (Zhang et al.,
             ICLR 2018, arXiv 1710.09412): a source with few pictures is learnt by heart otherwise.
+        cutmix: Probability that two such swap a part instead (Yun et al., ICCV 2019, arXiv
+            1905.04899), which shows the network where it is looking at a generator's work.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         unseen: Sources whose fakes are left out, to see how a run does on forgeries it never
@@ -84,6 +87,7 @@ class Mixture:
     matched_colours: float = 0.0
     matched_detail: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -160,7 +164,7 @@ class PairDataset(Dataset[Item]):
         ]
         self._matched_colours = mixture.matched_colours
         self._matched_detail = mixture.matched_detail
-        self._mixup = mixture.mixup
+        self._mixup, self._cutmix = mixture.mixup, mixture.cutmix
         redrawn = makers.upscaled.paths if makers.upscaled else frozenset()
         self._redrawn = [sample for sample in self._all_reals if sample.path in redrawn]
         self._draws, self._weights = self._plan(mixture)
@@ -211,7 +215,7 @@ class PairDataset(Dataset[Item]):
         """Gives item `index`; the same index gives the same item always."""
         rng = np.random.default_rng((self._seed, index))
         pair = self._draws[rng.choice(len(self._draws), p=self._weights)](rng)
-        masks_of_both = shared_masks(pair.mask, pair.share)
+        masks_of_both = shared_masks(pair)
         varied = [
             augment_with_mask(crop, mask, self._augmentation, rng)
             for crop, mask in zip((pair.fake, pair.real), masks_of_both, strict=True)
@@ -251,6 +255,8 @@ class PairDataset(Dataset[Item]):
         if self._matched_detail > 0 and rng.random() < self._matched_detail:
             made, shot = match_detail(made, shot, rng)
         pair = Pair(made, shot, pair.mask)
+        if self._cutmix > 0 and rng.random() < self._cutmix:
+            return cutmix(pair, rng)
         return mixup(pair, rng) if self._mixup > 0 and rng.random() < self._mixup else pair
 
     def _base_real(self, rng: Generator) -> Sample:

@@ -96,13 +96,14 @@ class Trainer:
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
         self._objective = Objective(
-            self.detector.cpu(), config.mask_weight, config.label_smoothing
+            self.detector.cpu(), config.mask_weight, config.label_smoothing, config.changed_weight
         ).to(group.device)
         self._teacher = Teacher(Path(config.teacher), group.device) if config.teacher else None
         self._model: nn.Module = self._objective
         if group.size > 1:
             self._model = DistributedDataParallel(self._objective)
-        self._average = AveragedModel(self.detector, multi_avg_fn=moving_average(config.ema_decay))
+        update = moving_average(config.ema_decay, config.ema_ramp)
+        self._average = AveragedModel(self.detector, multi_avg_fn=update)
         self._optimiser = torch.optim.AdamW(
             _parameter_groups(self._objective, config.weight_decay), lr=config.learning_rate
         )
@@ -316,9 +317,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help="training/configs/<model>.toml")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
-    parser.add_argument(
-        "--run-dir", type=Path, help="the run's folder (build/training/<configuration>)"
-    )
+    parser.add_argument("--run-dir", type=Path, help="its folder (build/training/<configuration>)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
     parser.add_argument(

@@ -17,6 +17,15 @@ def test_the_moving_average_forgets_the_initial_weights_soon() -> None:
     assert float(average[0]) > 0.99
 
 
+def test_a_moving_average_that_never_hurries_is_the_mean_of_all_steps() -> None:
+    average, steps = [torch.zeros(1)], range(1, 101)
+    update = moving_average(1.0, ramp=1.0)
+    for step in steps:
+        update(average, [torch.full((1,), float(step))], torch.tensor(step))
+    # The first weights, which the average starts with, count twice.
+    assert float(average[0]) == pytest.approx(sum(steps) / (len(steps) + 2), rel=1e-4)
+
+
 def test_statistics_are_those_of_the_data_and_not_of_the_past(
     tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:

@@ -83,3 +83,13 @@ def test_cells_that_agree_with_the_mask_cost_little() -> None:
     right[:, :, :2] = 9.0
     assert float(masked_loss(right, masks)) < 0.01
     assert float(masked_loss(-right, masks)) > 5
+
+
+def test_changed_cells_count_as_much_more_as_asked() -> None:
+    unsure, changed, unchanged = torch.zeros(1, 1, 4, 4), torch.ones(1, 8, 8), torch.zeros(1, 8, 8)
+    once = float(masked_loss(unsure, changed))
+    assert float(masked_loss(unsure, changed, 2.5)) == pytest.approx(2.5 * once)
+    assert float(masked_loss(unsure, unchanged, 2.5)) == pytest.approx(once)
+    objective = _objective(1.0)
+    objective.changed_weight = 2.5
+    assert objective(PIXELS, FAKE_SHARES, KNOWN) > _objective(1.0)(PIXELS, FAKE_SHARES, KNOWN)

@@ -1,11 +1,13 @@
 import cv2
 import numpy as np
+import pytest
 
 from training.augment import jpeg
 from training.pair import (
     UNKNOWN,
     Pair,
     changed_pixels,
+    cutmix,
     match_colours,
     match_detail,
     mixup,
@@ -66,10 +68,32 @@ def test_mixup_puts_some_of_either_picture_into_the_other() -> None:
 
 def test_masks_say_how_much_of_each_pixel_is_fake_once_mixed() -> None:
     whole, unknown = np.ones((2, 2), np.float32), np.full((2, 2), UNKNOWN, np.float32)
-    of_fake, of_real = shared_masks(whole, 0.75)
+    crop = np.zeros((2, 2, 3), np.uint8)
+    of_fake, of_real = shared_masks(Pair(crop, crop, whole, 0.75))
     assert (of_fake == 0.75).all()
     assert (of_real == 0.25).all()
-    assert all((mask == UNKNOWN).all() for mask in shared_masks(unknown, 0.75))
-    of_fake, of_real = shared_masks(unknown, 1.0)
+    assert all((mask == UNKNOWN).all() for mask in shared_masks(Pair(crop, crop, unknown, 0.75)))
+    of_fake, of_real = shared_masks(Pair(crop, crop, unknown))
     assert (of_fake == UNKNOWN).all()
     assert (of_real == 0).all()
+
+
+def test_cutmix_swaps_one_rectangle_and_the_masks_say_which() -> None:
+    fake, real = np.full((2, 40, 40, 3), [[[[200]]], [[[100]]]], np.uint8)
+    mask = np.ones((40, 40), np.float32)
+    corners = set()
+    for seed in range(20):
+        swapped = cutmix(Pair(fake, real, mask), np.random.default_rng(seed))
+        of_fake, of_real = shared_masks(swapped)
+        assert np.array_equal(of_fake == 1, swapped.fake[..., 0] == 200)
+        assert np.array_equal(of_real == 1, swapped.real[..., 0] == 200)
+        assert (of_fake + of_real == 1).all()
+        rows, columns = np.nonzero(of_real)
+        assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        assert swapped.share == pytest.approx(of_fake.mean())
+        assert 0.45 <= swapped.share <= 0.95
+        corners.add((rows.min(), columns.min()))
+    assert len(corners) > 10
+    unknown = np.full((40, 40), UNKNOWN, np.float32)
+    swapped = cutmix(Pair(fake, real, unknown), np.random.default_rng(0))
+    assert all((each == UNKNOWN).all() for each in shared_masks(swapped))

@@ -262,5 +262,9 @@ def test_only_pictures_of_different_scenes_are_mixed(
     assert 0.5 <= float(fake[0]) < 1
     assert float(fake.sum()) == pytest.approx(1.0)
     assert masks.dtype == torch.float32
-    together = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}, mixup=1.0))
+    parts = _dataset(tiny_samples, tiny_loader, Mixture({"beta": 1.0}, mixup=1.0, cutmix=1.0))
+    shares = [float(parts[index][1][0]) for index in range(4)]
+    assert all(0.45 <= share <= 0.95 for share in shares)  # a whole picture has 1
+    mixture = Mixture({"alpha": 1.0}, mixup=1.0, cutmix=1.0)
+    together = _dataset(tiny_samples, tiny_loader, mixture)
     assert all(together[index][1].tolist() == [1.0, 0.0] for index in range(4))
