@@ -77,7 +77,7 @@ class Judge:
         """
         folder = Path(folder)
         description = Description.read(folder)
-        self._temperature = description.temperature
+        self._scaling = description.scaling
         self.engine = _engine(
             folder,
             device if device is not None else default_device(),
@@ -112,9 +112,9 @@ class Judge:
 
     def _judge_pass(self, faces: UInt8Array) -> Judgement:
         passed = self.engine.run(faces)
-        calibrated = _softmax(passed.logits / np.float32(self._temperature))
-        if not np.isfinite(calibrated).all():
+        if not np.isfinite(passed.logits).all():
             raise FloatingPointError("the network gave logits that are not finite")
+        calibrated = _softmax(self._scaling.logits(passed.logits))
         grids, localised = shown_grids(passed.maps, faces)
         return Judgement(calibrated, grids, localised)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from detection.records import ModelFacts
+from detection.scaling import Scaling
 from detection.verdict import Label
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ class Description:
 
     Attributes:
         facts: Name, version, weights' hash and thresholds, as replies carry them.
-        temperature: What logits are divided by before the softmax (Guo et al., ICML 2017).
+        scaling: What calibrates the logits before the softmax.
         content: Everything ``model.json`` says.
     """
 
     facts: ModelFacts
-    temperature: float
+    scaling: Scaling
     content: dict[str, Any]
 
     @classmethod
@@ -51,7 +52,7 @@ class Description:
         """
         content = _read_json(Path(folder) / DESCRIPTION)
         try:
-            return cls(_facts(content), _temperature(content), content)
+            return cls(_facts(content), Scaling.of(content), content)
         except KeyError as error:
             raise VersionError(f"{folder}: {DESCRIPTION} lacks {error}") from error
         except (ValueError, TypeError) as error:
@@ -64,13 +65,13 @@ class ModelVersion:
 
     Attributes:
         facts: Name, version, weights' hash and thresholds, as replies carry them.
-        temperature: What logits are divided by before the softmax (Guo et al., ICML 2017).
+        scaling: What calibrates the logits before the softmax.
         detector: The network with its weights, in evaluation mode, on the CPU.
         description: Everything ``model.json`` says.
     """
 
     facts: ModelFacts
-    temperature: float
+    scaling: Scaling
     detector: Detector
     description: dict[str, Any]
 
@@ -103,7 +104,7 @@ class ModelVersion:
         except (ValueError, TypeError, OSError) as error:
             raise VersionError(f"{folder}: {error}") from error
         detector.eval().requires_grad_(requires_grad=False)
-        return cls(read.facts, read.temperature, detector, content)
+        return cls(read.facts, read.scaling, detector, content)
 
 
 def serving_versions(store: Path | str) -> dict[str, str]:
@@ -165,13 +166,6 @@ def _facts(description: dict[str, Any]) -> ModelFacts:
     names = (description["name"], description["version"], description["weights_sha256"])
     name, version, weights_sha256 = (str(value) for value in names)
     return ModelFacts(name, version, weights_sha256, fake, real)
-
-
-def _temperature(description: dict[str, Any]) -> float:
-    temperature = float(description["temperature"])
-    if not 0 < temperature < float("inf"):
-        raise VersionError("the temperature must be positive")
-    return temperature
 
 
 def _sha256(path: Path) -> str:

@@ -21,7 +21,7 @@ from training.calibration import (
     choose_thresholds,
     expected_calibration_error,
     fit_intercept,
-    fit_temperature,
+    fit_scaling,
     probability_fake,
 )
 from training.face_loader import FaceLoader
@@ -37,7 +37,7 @@ FALSE_REAL_RATE = 0.10
 
 
 def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int) -> Calibration:
-    """Fits intercept, temperature and thresholds of a run's network.
+    """Fits intercept, scaling and thresholds of a run's network.
 
     Args:
         run: The run; the intercept goes into the weights that will be shipped.
@@ -46,20 +46,20 @@ def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int)
         workers: Processes that read.
 
     Returns:
-        Temperature, thresholds and the figures that led to them.
+        Scaling, thresholds and the figures that led to them.
     """
     logits = score(run.detector, samples, loader, workers=workers, title="scoring validation")
     labels = np.array([sample.label for sample in samples])
     before = expected_calibration_error(probability_fake(logits), labels)
     intercept = shift_margin(run.detector, fit_intercept(logits, labels))
     logits[:, FAKE] += intercept
-    temperature = fit_temperature(logits, labels)
-    probabilities = probability_fake(logits, temperature)
+    scaling = fit_scaling(logits, labels)
+    probabilities = probability_fake(logits, scaling)
     thresholds: Thresholds = choose_thresholds(
         probabilities, samples, FALSE_FAKE_RATE, FALSE_REAL_RATE
     )
     return Calibration(
-        temperature=temperature,
+        scaling=scaling,
         intercept=intercept,
         thresholds=thresholds,
         error_rates={"false_fake": FALSE_FAKE_RATE, "false_real": FALSE_REAL_RATE},

@@ -3,8 +3,8 @@
 Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017
 (arXiv 1706.04599). It cannot mend logits that favour one class throughout, so an intercept is
 fitted with it (Platt, "Probabilistic Outputs for Support Vector Machines", 1999); that one goes
-into the bias of the network's last layer, and the temperature stays all there is to know of
-calibration when serving.
+into the bias of the network's last layer. Where a network is overconfident at its surest alone, the
+margin gets a cap as well, fitted together with both. Temperature and cap are what serving needs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from scipy.optimize import minimize, minimize_scalar
 from torchmetrics.functional.classification import binary_calibration_error
 
+from detection.scaling import Scaling
 from training.manifest import FAKE, REAL, Sample
 
 Logits = npt.NDArray[np.float32]
@@ -26,6 +27,8 @@ Labels = npt.NDArray[np.int64]
 
 _BINS = 15  # of the expected calibration error, as in Guo et al.
 _TEMPERATURES = (0.05, 20.0)
+_UNSCALED = Scaling()
+_CAPS = (0.5, 8.0)  # margins: probabilities of 0.62 and 0.9997; one beyond changes next to nothing
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,18 @@ class Thresholds:
     real: float
 
 
-def probability_fake(logits: Logits, temperature: float = 1.0) -> Probabilities:
+def probability_fake(logits: Logits, scaling: Scaling = _UNSCALED) -> Probabilities:
     """Gives the probability of the class Fake.
 
     Args:
         logits: N x 2, columns Fake and Real.
-        temperature: Divides the logits.
+        scaling: What calibrates them; by default nothing.
 
     Returns:
         N probabilities in [0, 1].
     """
-    margin = (logits[:, FAKE].astype(np.float64) - logits[:, REAL]) / temperature
-    return 1 / (1 + np.exp(-np.clip(margin, -500, 500)))
+    margin = scaling.margins(logits[:, FAKE].astype(np.float64) - logits[:, REAL])
+    return np.asarray(1 / (1 + np.exp(-np.clip(margin, -500, 500))), np.float64)
 
 
 def class_weights(labels: Labels) -> Probabilities:
@@ -108,8 +111,50 @@ def fit_intercept(logits: Logits, labels: Labels) -> float:
         scaled = sign * (margin + values[0]) / np.exp(values[1])
         return float((weights * np.logaddexp(0, -scaled)).sum())
 
+    capped = _fit_capped(logits, labels, shifted=True)
+    if capped is not None:
+        return capped[0]
     start = np.array([0.0, np.log(fit_temperature(logits, labels))])
     return float(minimize(loss, start, method="Nelder-Mead").x[0])
+
+
+def fit_scaling(logits: Logits, labels: Labels) -> Scaling:
+    """Finds temperature and cap with the least class-balanced negative log-likelihood.
+
+    Args:
+        logits: N x 2, with the intercept.
+        labels: N, 0 for fake and 1 for real.
+
+    Returns:
+        The scaling; without a cap where one would change next to nothing.
+    """
+    capped = _fit_capped(logits, labels, shifted=False)
+    if capped is None:
+        return Scaling(fit_temperature(logits, labels))
+    _, temperature, cap = capped
+    return Scaling(temperature, cap)
+
+
+def _fit_capped(
+    logits: Logits, labels: Labels, *, shifted: bool
+) -> tuple[float, float, float] | None:
+    """Fits intercept (0 unless asked for), temperature and cap; None where no cap is needed."""
+    weights = class_weights(labels)
+    margin = logits[:, FAKE].astype(np.float64) - logits[:, REAL]
+    sign = np.where(labels == FAKE, 1, -1)
+
+    def loss(values: Probabilities) -> float:
+        temperature, cap = np.exp(np.clip(values[:2], -5, 5))
+        shift = values[2] if shifted else 0.0
+        scaled = sign * Scaling(temperature, cap).margins(margin + shift)
+        return float((weights * np.logaddexp(0, -scaled)).sum())
+
+    start = [np.log(fit_temperature(logits, labels)), np.log(3.0), *([0.0] if shifted else [])]
+    found = minimize(loss, np.array(start), method="Nelder-Mead", options={"maxiter": 2000}).x
+    temperature, cap = np.exp(found[:2])
+    if not (_CAPS[0] <= cap <= _CAPS[1] and _TEMPERATURES[0] <= temperature <= _TEMPERATURES[1]):
+        return None
+    return float(found[2]) if shifted else 0.0, float(temperature), float(cap)
 
 
 def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float:

@@ -106,7 +106,7 @@ def evaluate(
 
 
 def _description(version: ModelVersion) -> dict[str, Any]:
-    return {**version.facts.as_dict(), "temperature": version.temperature}
+    return {**version.facts.as_dict(), **version.scaling.as_dict()}
 
 
 def _earlier(path: Path, versions: list[ModelVersion]) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def probabilities(version: ModelVersion, crops: UInt8Array) -> FloatArray64:
         with torch.inference_mode():
             batch = torch.from_numpy(crops[start : start + _BATCH])
             parts.append(version.detector(version.detector.preset.to_input(batch)).numpy())
-    return probability_fake(np.concatenate(parts), version.temperature)
+    return probability_fake(np.concatenate(parts), version.scaling)
 
 
 def enlarged(maps: FloatArray, side: int, cells: Cells | None = None) -> FloatArray:

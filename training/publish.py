@@ -19,6 +19,7 @@ from architectures import Detector, build
 from architectures.detector import CLASSES, linear_layer
 from architectures.efficientnet import options_for
 from architectures.weights import load_weights, save_weights
+from detection.scaling import Scaling
 from detection.version import WEIGHTS
 from training.calibration import Thresholds
 from training.card import render_card
@@ -54,18 +55,18 @@ class Calibration:
     """What calibration found on the validation split.
 
     Attributes:
-        temperature: Divides the logits.
+        scaling: What calibrates the logits.
         intercept: What was added to the margin of Fake over Real, in the last layer's bias.
         thresholds: For the verdicts.
         error_rates: ``false_fake``: most real images of any source called fake; ``false_real``:
             most fakes called real; both as shares of the validation split.
         ece_before: Expected calibration error, both classes counting the same, as trained.
-        ece_after: The same with intercept and temperature.
+        ece_after: The same with intercept and scaling.
         auc: Area under the ROC curve by source.
         images: Images of the validation split.
     """
 
-    temperature: float
+    scaling: Scaling
     intercept: float
     thresholds: Thresholds
     error_rates: dict[str, float]
@@ -76,7 +77,9 @@ class Calibration:
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the values in plain JSON types."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        del values["scaling"]
+        return {**self.scaling.as_dict(), **values}
 
 
 def load_run(folder: Path, size: int | None = None) -> Run:
@@ -212,7 +215,7 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         "options": run.options,
         "preset": run.detector.preset.as_dict(),
         "classes": list(CLASSES),
-        "temperature": calibration.temperature,
+        **calibration.scaling.as_dict(),
         "intercept": calibration.intercept,
         "thresholds": dataclasses.asdict(calibration.thresholds),
         "error_rates": calibration.error_rates,

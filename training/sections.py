@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_curve
 
+from detection.scaling import Scaling
 from detection.version import ModelVersion
 from training import adversarial, explanations, faithfulness, robustness
 from training.calibration import balanced, probability_fake
@@ -139,10 +140,10 @@ def _comparison(said: dict[str, Judged], resampled: int) -> dict[str, Any]:
 def _calibration(
     version: ModelVersion, samples: Sequence[Sample], logits: Logits
 ) -> dict[str, Any]:
-    """Gives reliability and calibration error before and after temperature scaling."""
-    found: dict[str, Any] = {"temperature": version.temperature}
-    for name, temperature in (("before", 1.0), ("after", version.temperature)):
-        judged = Judged.of(samples, probability_fake(logits, temperature), [""] * len(samples))
+    """Gives reliability and calibration error before and after scaling."""
+    found: dict[str, Any] = version.scaling.as_dict()
+    for name, scaling in (("before", Scaling()), ("after", version.scaling)):
+        judged = Judged.of(samples, probability_fake(logits, scaling), [""] * len(samples))
         errors = {key: value for key, value in figures_of(judged).items() if "ece" in key}
         found[name] = {**errors, "reliability": _reliability(judged)}
     return found

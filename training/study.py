@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from detection.scaling import Scaling
 from training.calibration import fit_temperature, probability_fake
 from training.checkpoint import write_json
 from training.config import TrainConfig, parse_config, read_toml
@@ -178,7 +179,7 @@ class Material:
             title="judging",
         )
         labels = np.array([sample.label for sample in validation])
-        probability = probability_fake(logits, fit_temperature(logits, labels))
+        probability = probability_fake(logits, Scaling(fit_temperature(logits, labels)))
         verdicts = ["fake" if value >= 0.5 else "real" for value in probability]
         judged = Judged.of(validation, probability, verdicts)
         return {

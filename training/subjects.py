@@ -136,14 +136,14 @@ def opinions_of(version: ModelVersion, probabilities: npt.NDArray[np.float64]) -
 
 def opinions(version: ModelVersion, logits: Logits) -> list[Opinion]:
     """Turns logits into what a version says of each image, as the service would."""
-    return opinions_of(version, probability_fake(logits, version.temperature))
+    return opinions_of(version, probability_fake(logits, version.scaling))
 
 
 def judged_alone(version: ModelVersion, samples: Sequence[Sample], logits: Logits) -> Judged:
     """Gives the verdicts of one version by its own thresholds, as `/predictions` answers."""
     said = opinions(version, logits)
     # Unrounded for the figures: thousands of images beyond 8 decimals would tie.
-    probability = probability_fake(logits, version.temperature)
+    probability = probability_fake(logits, version.scaling)
     return Judged.of(samples, probability, [opinion.verdict for opinion in said])
 
 

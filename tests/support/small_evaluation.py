@@ -15,6 +15,7 @@ from skimage.data import astronaut
 from torch import nn
 
 from architectures import Detector, build
+from detection.scaling import Scaling
 from training.calibration import Thresholds
 from training.face_loader import FaceLoader
 from training.manifest import Sample, load_samples
@@ -108,7 +109,7 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, face: npt.NDArray[np.u
         _settle(detector, face)
         detector.half().float()
         calibration = Calibration(
-            temperature=0.5,
+            scaling=Scaling(0.5),
             intercept=0.0,
             thresholds=Thresholds(fake=0.55, real=0.45),
             error_rates={"false_fake": 0.05, "false_real": 0.1},

@@ -32,7 +32,7 @@ class EagerModel:
 
     def __init__(self, folder: Path) -> None:
         version = ModelVersion.load(folder)
-        self._temperature = version.temperature
+        self._scaling = version.scaling
         self._detector = version.detector.requires_grad_(requires_grad=True)
         self._cam = GradCAM(self._detector, [self._detector.features])
 
@@ -41,7 +41,8 @@ class EagerModel:
         inputs = self._detector.preset.to_input(crops)
         with torch.no_grad():
             logits = self._detector(inputs)
-        probabilities = torch.softmax(logits / self._temperature, dim=1)
+        scaled = torch.from_numpy(self._scaling.logits(logits.numpy()))
+        probabilities = torch.softmax(scaled, dim=1)
         targets = [ClassifierOutputTarget(int(row.argmax())) for row in probabilities]
         maps = self._cam(inputs, targets)
         return [

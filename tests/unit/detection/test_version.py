@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from architectures.efficientnet import options_for
+from detection.scaling import Scaling
 from detection.version import ModelVersion, VersionError, serving_versions, version_folder
 
 Edit = Callable[[dict[str, Any]], Any]
@@ -28,7 +29,7 @@ def test_version_is_ready_to_judge(model_store: Path) -> None:
     version = ModelVersion.load(model_store / "efficientnet" / "1.0")
     assert (version.facts.name, version.facts.version) == ("efficientnet", "1.0")
     assert (version.facts.fake, version.facts.real) == (0.8, 0.3)
-    assert version.temperature == 1.5
+    assert version.scaling == Scaling(1.5)
     assert version.detector.preset.mean == options_for("imagenet-lite0")["mean"]
     assert not version.detector.training
     assert not any(parameter.requires_grad for parameter in version.detector.parameters())
@@ -58,6 +59,7 @@ def spoil(folder: Path, edit: Edit) -> None:
         (lambda m: m.pop("temperature"), "lacks 'temperature'"),
         (lambda m: m.pop("preset"), "lacks 'preset'"),
         (lambda m: m.update(temperature=0), "temperature"),
+        (lambda m: m.update(margin_cap=-1), "cap"),
         (lambda m: m.update(temperature="warm"), "warm"),
         (lambda m: m.update(classes=["Real", "Fake"]), "classes"),
         (lambda m: m["thresholds"].update(fake=0.1), "thresholds"),

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from detection.scaling import Scaling
 from training.calibration import (
     choose_thresholds,
     class_weights,
     expected_calibration_error,
     fit_intercept,
+    fit_scaling,
     fit_temperature,
     probability_fake,
 )
@@ -49,14 +51,35 @@ def test_scaling_repairs_the_calibration_error() -> None:
     logits, labels = _overconfident(4.0)
     before = expected_calibration_error(probability_fake(logits), labels)
     fitted = fit_temperature(logits, labels)
-    after = expected_calibration_error(probability_fake(logits, fitted), labels)
+    after = expected_calibration_error(probability_fake(logits, Scaling(fitted)), labels)
     assert before > 0.1
     assert after < 0.02
 
 
+def test_a_cap_is_found_where_the_surest_are_overconfident() -> None:
+    rng = np.random.default_rng(0)
+    margin = rng.normal(0, 3, 40_000)
+    probability = 1 / (1 + np.exp(-2 * np.tanh(margin / 2)))  # never more than 0.88 sure
+    labels = np.where(rng.random(len(margin)) < probability, FAKE, REAL).astype(np.int64)
+    half = (margin / 2 + 0.2).astype(np.float32)
+    logits = np.stack([half, -half], axis=1)
+    logits[:, FAKE] += fit_intercept(logits, labels)
+    scaling = fit_scaling(logits, labels)
+    assert scaling.margin_cap == pytest.approx(2.0, rel=0.1)
+    assert scaling.temperature == pytest.approx(1.0, rel=0.1)
+    capped = expected_calibration_error(probability_fake(logits, scaling), labels)
+    alone = Scaling(fit_temperature(logits, labels))
+    assert capped < 0.02 < expected_calibration_error(probability_fake(logits, alone), labels)
+
+
+def test_there_is_no_cap_where_none_is_needed() -> None:
+    logits, labels = _overconfident(2.0)
+    assert fit_scaling(logits, labels) == Scaling(fit_temperature(logits, labels))
+
+
 def test_probabilities_stay_finite_for_extreme_logits() -> None:
     logits = np.array([[3e4, -3e4], [-3e4, 3e4]], np.float32)
-    assert probability_fake(logits, 0.05).tolist() == pytest.approx([1, 0])
+    assert probability_fake(logits, Scaling(0.05)).tolist() == pytest.approx([1, 0])
 
 
 def test_both_classes_weigh_the_same() -> None:

@@ -8,6 +8,7 @@ import torch
 
 from architectures import build
 from architectures.weights import save_weights
+from detection.scaling import Scaling
 from detection.version import ModelVersion
 from training.calibration import Thresholds
 from training.checkpoint import write_json
@@ -16,7 +17,7 @@ from training.publish import Calibration, average_with, centre_head, load_run, p
 from training.train import build_initialised
 
 CALIBRATION = Calibration(
-    temperature=1.5,
+    scaling=Scaling(1.5),
     intercept=0.0,
     thresholds=Thresholds(fake=0.8, real=0.3),
     error_rates={"false_fake": 0.05, "false_real": 0.1},
@@ -50,7 +51,7 @@ def test_a_published_version_judges_as_the_run_did(tmp_path: Path, run_folder: P
     run = load_run(run_folder)
     publish(run, CALIBRATION, tmp_path / "store" / "1.2")
     version = ModelVersion.load(tmp_path / "store" / "1.2")
-    assert version.temperature == 1.5
+    assert version.scaling == Scaling(1.5)
     faces = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
         pixels = run.detector.preset.to_input(faces)

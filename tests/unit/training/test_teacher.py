@@ -15,7 +15,8 @@ def test_it_gives_the_calibrated_probability_of_fake(portrait: np.ndarray) -> No
     folder = STORE / "cnn" / "1.3"
     version = ModelVersion.load(folder)
     crops = torch.from_numpy(np.stack([portrait, portrait[:, ::-1]]))
-    expected = version.detector(version.detector.preset.to_input(crops)) / version.temperature
+    logits = version.detector(version.detector.preset.to_input(crops))
+    expected = logits / version.scaling.temperature
     found = Teacher(folder, torch.device("cpu"))(crops)
     assert found.shape == (2,)
     assert torch.allclose(found, expected.softmax(dim=1)[:, FAKE], atol=1e-5)
