@@ -1,6 +1,6 @@
 """Makes a model version of a training run: `python -m training.calibrate MODEL --version 1.0`.
 
-Takes the run's best weights, rounds them to half precision, fits intercept, temperature and
+Takes the run's best weights, rounds them to half precision, fits intercept, scaling and
 thresholds on the validation split with the rounded weights, and writes
 ``model_store/<model>/<version>/``.
 """
