@@ -15,8 +15,7 @@ class Detector(nn.Module):
     """A network that tells fake faces from real ones.
 
     Attributes:
-        features: Maps the input, N x 3 x size x size, to feature maps N x C x h x w; Grad-CAM
-            looks at what it returns.
+        features: Maps the input, N x 3 x size x size, to feature maps N x C x h x w.
         head: Maps feature maps to logits N x 2 in the order of `CLASSES`.
         preset: The input the network was made for.
     """
@@ -29,8 +28,30 @@ class Detector(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Gives the logits, N x 2, of an input N x 3 x size x size."""
-        logits: torch.Tensor = self.head(self.features(x))
+        logits: torch.Tensor = self.head(self.feature_maps(x))
         return logits
+
+    def feature_maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Gives the feature maps that the head and Grad-CAM look at.
+
+        Where the preset says `mirrored`, they are the mean of those of the picture and those of
+        its mirror image, mirrored back: test-time augmentation (Krizhevsky et al., NeurIPS 2012,
+        section 4.1). Behind global average pooling and a linear layer that averages the logits
+        too, and a mirrored picture gets the same logits and the mirrored map.
+
+        Args:
+            x: N x 3 x size x size.
+
+        Returns:
+            N x C x h x w.
+        """
+        if not self.preset.mirrored:
+            plain: torch.Tensor = self.features(x)
+            return plain
+        maps = self.features(torch.cat([x, x.flip(-1)]))
+        count = x.shape[0]  # sliced, not chunked: an exported graph takes any number of pictures
+        mean: torch.Tensor = (maps[:count] + maps[count:].flip(-1)) / 2
+        return mean
 
 
 def pooled_linear_head(channels: int, dropout: float) -> nn.Sequential:

@@ -23,11 +23,14 @@ class InputPreset:
         size: Side of the square input in pixels.
         mean: Per channel (R, G, B), subtracted from values in [0, 1].
         std: Per channel, divided by afterwards.
+        mirrored: Whether the network looks at the mirror image too and its feature maps are the
+            mean of both, see `Detector.feature_maps`.
     """
 
     size: int
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mirrored: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> InputPreset:
@@ -37,13 +40,19 @@ class InputPreset:
             ValueError: A value is missing or not of the right shape.
         """
         try:
-            return cls(int(values["size"]), _triple(values["mean"]), _triple(values["std"]))
+            return cls(
+                int(values["size"]),
+                _triple(values["mean"]),
+                _triple(values["std"]),
+                bool(values.get("mirrored", False)),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an input preset: {values!r}") from error
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the preset as plain JSON values."""
-        return {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
+        values = {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
+        return {**values, "mirrored": True} if self.mirrored else values
 
     def to_input(self, faces: npt.NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
         """Turns face crops into the network's input: resize, scale to [0, 1], normalise.

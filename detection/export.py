@@ -48,13 +48,13 @@ class _Whole(nn.Module):
         self.detector = version.detector
         crops = torch.zeros(1, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8)
         with torch.no_grad():
-            features = self.detector.features(self.detector.preset.to_input(crops))
+            features = self.detector.feature_maps(self.detector.preset.to_input(crops))
         weights = class_weights(self.detector.head, features.shape[1:])
         self.register_buffer("weights", weights[:, :, None, None])  # 2 x C x 1 x 1
 
     def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Maps crops, uint8 N x S x S x 3, to logits N x 2 and maps N x 2 x h x w."""
-        features = self.detector.features(self.detector.preset.to_input(faces))
+        features = self.detector.feature_maps(self.detector.preset.to_input(faces))
         return self.detector.head(features), functional.conv2d(features, self.weights)
 
 

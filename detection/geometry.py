@@ -46,7 +46,19 @@ def measure_cells(detector: Detector) -> Cells:
     centre = _circular_centroid(gradient.abs().sum(dim=(0, 1, 2)).double())
     step = _PROBE_SIDE / cells
     first = (centre - step * (cells // 2) + 0.5 + step) % _PROBE_SIDE - step
-    return Cells(first / detector.preset.size, step / detector.preset.size)
+    first, step = first / detector.preset.size, step / detector.preset.size
+    if not detector.preset.mirrored:
+        return Cells(first, step)
+    # A cell is the mean of one of the picture and one of its mirror image: if the first lies too
+    # far to the left, the second lies as far to the right.
+    return Cells(first, step, first_column=(1 - step * (_cells_of(detector) - 1)) / 2)
+
+
+def _cells_of(detector: Detector) -> int:
+    """Gives how many cells a side of the feature map has."""
+    side = detector.preset.size
+    with torch.no_grad():
+        return int(detector.features(torch.zeros(1, 3, side, side)).shape[-1])
 
 
 def _averaging_copy(features: nn.Module) -> nn.Module:

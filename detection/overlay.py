@@ -45,30 +45,42 @@ _ALPHAS = bytes(
 
 @dataclass(frozen=True)
 class Cells:
-    """Where the cells of a grid look, the same for rows and columns; see `geometry`.
+    """Where the cells of a grid look; see `geometry`.
 
     Attributes:
-        first: Centre of the first cell, as a share of the side of the region that was judged.
+        first: Centre of the first row, as a share of the side of the region that was judged.
         step: Distance between the centres of neighbours, in the same unit.
+        first_column: Centre of the first column, in the same unit; without it that of the first
+            row.
     """
 
     first: float
     step: float
+    first_column: float | None = None
 
     @classmethod
     def tiling(cls, count: int) -> Cells:
         """Gives cells that tile the region as equal squares, `count` in a row."""
         return cls(0.5 / count, 1 / count)
 
-    def span(self, count: int) -> tuple[float, float]:
-        """Gives where the region begins and ends, in cells from the first cell's outer edge.
+    def box(self, count: int) -> tuple[float, float, float, float]:
+        """Gives where the region lies, in cells from the outer edges of the first ones.
+
+        Returns:
+            Left, top, right, bottom.
 
         Raises:
             ValueError: The region reaches more than two cells beyond the `count` cells.
         """
-        if not (math.isfinite(self.first) and 0 < self.step < math.inf):
+        column = self.first if self.first_column is None else self.first_column
+        left, right = self._span(column, count)
+        top, bottom = self._span(self.first, count)
+        return left, top, right, bottom
+
+    def _span(self, first: float, count: int) -> tuple[float, float]:
+        if not (math.isfinite(first) and 0 < self.step < math.inf):
             raise ValueError("cells have no place")
-        begin = 0.5 - self.first / self.step
+        begin = 0.5 - first / self.step
         end = begin + 1 / self.step
         if not -_MARGIN <= begin < end <= count + _MARGIN:
             raise ValueError("cells do not cover the region")
@@ -91,9 +103,9 @@ def enlarge(grid: FloatArray, size: int = OVERLAY_SIZE, cells: Cells | None = No
         ValueError: The cells do not cover the region.
     """
     count = grid.shape[0]
-    begin, end = (cells or Cells.tiling(count)).span(count)
+    left, top, right, bottom = (cells or Cells.tiling(count)).box(count)
     padded = np.pad(grid.astype(np.float32, copy=False), _MARGIN, mode="edge")
-    box = (begin + _MARGIN, begin + _MARGIN, end + _MARGIN, end + _MARGIN)
+    box = (left + _MARGIN, top + _MARGIN, right + _MARGIN, bottom + _MARGIN)
     smooth = Image.fromarray(padded).resize((size, size), Image.Resampling.BICUBIC, box)
     enlarged: FloatArray = np.clip(np.asarray(smooth), 0, 1)
     return enlarged

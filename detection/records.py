@@ -265,9 +265,12 @@ def _image_facts(facts: Any) -> ImageFacts:
 
 def _cells(facts: Any, count: int) -> Cells:
     try:
-        cells = Cells(float(facts["first"]), float(facts["step"]))
-        cells.span(count)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        column = facts.get("first_column")
+        cells = Cells(
+            float(facts["first"]), float(facts["step"]), None if column is None else float(column)
+        )
+        cells.box(count)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise malformed("it does not say where the cells of its maps look") from error
     return cells
 

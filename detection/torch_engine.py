@@ -44,6 +44,6 @@ class TorchEngine:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             with torch.no_grad():
                 crops = torch.from_numpy(np.array(faces)).to(self.device)  # N x S x S x 3
-                features = detector.features(detector.preset.to_input(crops))  # N x C x h x w
+                features = detector.feature_maps(detector.preset.to_input(crops))  # N x C x h x w
             logits, maps = explain_head(detector.head, features)  # N x 2, N x h x w
         return Passed(logits.cpu().numpy(), maps)

@@ -86,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--average-with", metavar="VERSION", help="version whose weights are averaged in"
     )
+    parser.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="judge every face together with its mirror image: twice the time a face",
+    )
     parser.add_argument("--store", type=Path, default=Path("model_store"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
@@ -105,7 +110,9 @@ def main() -> None:
         parser.exit(2, f"{folder} exists; choose another --version, or --replace it\n")
     try:
         run = load_run(
-            arguments.run_dir or Path("build/training") / arguments.model, arguments.size
+            arguments.run_dir or Path("build/training") / arguments.model,
+            arguments.size,
+            mirrored=arguments.mirrored,
         )
         if arguments.average_with:
             run = average_with(run, arguments.store / arguments.model / arguments.average_with)

@@ -109,7 +109,7 @@ def fake_maps(detector: Detector, crops: UInt8Array) -> FloatArray:
     for start in range(0, len(crops), _BATCH):
         with torch.no_grad():
             batch = torch.from_numpy(crops[start : start + _BATCH])
-            features = detector.features(detector.preset.to_input(batch))
+            features = detector.feature_maps(detector.preset.to_input(batch))
         parts.append(explain_head(head, features).maps)
     return np.concatenate(parts)
 

@@ -69,6 +69,9 @@ class Mixture:
             ICLR 2018, arXiv 1710.09412): a source with few pictures is learnt by heart otherwise.
         cutmix: Probability that two such swap a part instead (Yun et al., ICCV 2019, arXiv
             1905.04899), which shows the network where it is looking at a generator's work.
+        framing: How far crops are cut from where the service cuts them (`face_loader.reframe`), for
+            fakes and real images that do not show the same scene and for self-blended images: a
+            wholly generated picture is so all over, and few of them show more of themselves so.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         unseen: Sources whose fakes are left out, to see how a run does on forgeries it never
@@ -88,6 +91,7 @@ class Mixture:
     matched_detail: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    framing: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -165,6 +169,7 @@ class PairDataset(Dataset[Item]):
         self._matched_colours = mixture.matched_colours
         self._matched_detail = mixture.matched_detail
         self._mixup, self._cutmix = mixture.mixup, mixture.cutmix
+        self._framing = mixture.framing
         redrawn = makers.upscaled.paths if makers.upscaled else frozenset()
         self._redrawn = [sample for sample in self._all_reals if sample.path in redrawn]
         self._draws, self._weights = self._plan(mixture)
@@ -240,11 +245,16 @@ class PairDataset(Dataset[Item]):
             real = original or reals[rng.integers(len(reals))]
             whole = 1.0 if fake.kind in _WHOLLY_GENERATED else UNKNOWN
             mask = np.full((CROP_SIZE, CROP_SIZE), whole, np.float32)
-            made, shot = self._loader.crop(fake), self._loader.crop(real)
-            pair = Pair(made, shot, mask)
+            pair = Pair(self._face(fake, rng)[0], self._face(real, rng)[0], mask)
             return pair if original else self._varied_together(pair, rng)
 
         return draw
+
+    def _face(self, sample: Sample, rng: Generator) -> tuple[Crop, Points]:
+        """Cuts a face and gives its landmarks, with as much freedom as the mixture says."""
+        if self._framing > 0:
+            return self._loader.reframed(sample, self._framing, rng)
+        return self._loader.crop_and_landmarks(sample)
 
     def _varied_together(self, pair: Pair, rng: Generator) -> Pair:
         """Makes pictures of different scenes alike, or mixes them, as often as the mixture says."""
@@ -266,7 +276,7 @@ class PairDataset(Dataset[Item]):
         return chosen
 
     def _self_blended_pair(self, rng: Generator) -> Pair:
-        crop, landmarks = self._loader.crop_and_landmarks(self._base_real(rng))
+        crop, landmarks = self._face(self._base_real(rng), rng)
         blend = self_blend(crop, landmarks, rng)
         return Pair(blend.fake, crop, (blend.mask > _LEAST_BLENDED).astype(np.float32))
 

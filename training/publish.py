@@ -82,12 +82,13 @@ class Calibration:
         return {**self.scaling.as_dict(), **values}
 
 
-def load_run(folder: Path, size: int | None = None) -> Run:
+def load_run(folder: Path, size: int | None = None, *, mirrored: bool = False) -> Run:
     """Loads the best weights of a run, as they will be shipped.
 
     Args:
         folder: The run's folder.
         size: Side of the input in pixels, if another than in training.
+        mirrored: Whether the network is to look at mirror images too, see `InputPreset`.
 
     Raises:
         FileNotFoundError: The folder holds no validated run.
@@ -104,6 +105,7 @@ def load_run(folder: Path, size: int | None = None) -> Run:
     if size is not None:
         options["size"] = size
     detector = build(config["model"], **options)
+    detector.preset = dataclasses.replace(detector.preset, mirrored=mirrored)
     load_weights(detector, folder / "best.safetensors")
     centre_head(detector)
     detector.half().float()  # the precision that is shipped, so that its figures are measured
@@ -245,6 +247,8 @@ def _command(run: Run, version: str) -> str:
         command += f" AVERAGE_WITH={run.averaged_with}"
     if size != run.config["options"].get("size"):
         command += f" SIZE={size}"
+    if run.detector.preset.mirrored:
+        command += " MIRRORED=1"
     # The same figures to the last digit need the same order of sums.
     return f'{command} ARGS="--threads {run.threads}"' if run.threads else command
 

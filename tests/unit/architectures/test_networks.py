@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from torchvision.ops import SqueezeExcitation
@@ -18,6 +20,22 @@ def test_features_and_head_make_up_the_network(name: str) -> None:
     assert features.shape[0] == 3
     assert logits.shape == (3, 2)
     assert torch.equal(detector.head(features), logits)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mirrored_picture_gets_the_same_logits_and_mirrored_maps_where_asked(name: str) -> None:
+    options = options_for("imagenet-lite0") if name == "efficientnet" else {}
+    detector = build(name, **{**options, "size": 64}).eval()
+    if options:
+        initialise(detector, "imagenet-lite0")
+    pixels = detector.preset.to_input(torch.randint(0, 256, (3, 64, 64, 3), dtype=torch.uint8))
+    with torch.no_grad():
+        plain, mirrored = detector(pixels), detector(pixels.flip(-1))
+        assert not torch.allclose(plain, mirrored, rtol=1e-4)  # else nothing below could fail
+        detector.preset = dataclasses.replace(detector.preset, mirrored=True)
+        assert torch.allclose(detector(pixels), (plain + mirrored) / 2, atol=1e-5)
+        maps, flipped = detector.feature_maps(pixels), detector.feature_maps(pixels.flip(-1))
+    assert torch.allclose(flipped.flip(-1), maps, atol=1e-5)
 
 
 def test_the_cnn_is_small_and_takes_raw_pixels() -> None:

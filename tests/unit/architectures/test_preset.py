@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -44,8 +46,11 @@ def test_other_shapes_and_types_are_refused(faces: np.ndarray) -> None:
 
 
 def test_a_preset_survives_json() -> None:
-    preset = InputPreset(128, IMAGENET_MEAN, IMAGENET_STD)
-    assert InputPreset.from_dict(preset.as_dict()) == preset
+    for preset in (
+        InputPreset(128, IMAGENET_MEAN, IMAGENET_STD),
+        InputPreset(128, IMAGENET_MEAN, IMAGENET_STD, mirrored=True),
+    ):
+        assert InputPreset.from_dict(json.loads(json.dumps(preset.as_dict()))) == preset
 
 
 @pytest.mark.parametrize("values", [{}, {"size": 4, "mean": [0.0], "std": [1.0, 1.0, 1.0]}])

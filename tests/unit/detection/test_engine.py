@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,18 @@ from detection.version import VersionError, graph_file
 UInt8Array = npt.NDArray[np.uint8]
 
 
-@pytest.fixture(scope="module", params=["cnn", "efficientnet"])
+@pytest.fixture(scope="module", params=["cnn", "efficientnet", "cnn mirrored"])
 def folder(
     request: pytest.FixtureRequest, model_store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A version with its graph, as an archive holds it."""
-    there: Path = tmp_path_factory.mktemp("exported") / request.param / "1.0"
-    shutil.copytree(model_store / request.param / "1.0", there)
+    name, _, mirrored = request.param.partition(" ")
+    there: Path = tmp_path_factory.mktemp("exported") / name / "1.0"
+    shutil.copytree(model_store / name / "1.0", there)
+    if mirrored:
+        description = json.loads((there / "model.json").read_text())
+        description["preset"]["mirrored"] = True
+        (there / "model.json").write_text(json.dumps(description))
     export_graph(there, there / GRAPH)
     return there
 
@@ -58,6 +64,7 @@ def test_same_figures_and_maps_as_torch(folder: Path, crops: UInt8Array, tmp_pat
     assert (graph.cells.first, graph.cells.step) == pytest.approx(
         (in_torch.cells.first, in_torch.cells.step), abs=1e-5
     )
+    assert graph.cells.first_column == in_torch.cells.first_column
 
 
 def test_figures_do_not_depend_on_the_batch(folder: Path, crops: UInt8Array) -> None:

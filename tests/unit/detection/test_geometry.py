@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -46,7 +48,18 @@ def test_cnn_lies_between_its_two_branches() -> None:
     cells = measure_cells(build("cnn", size=128))
     assert cells.step == pytest.approx(16 / 128)
     assert 0.5 < cells.first * 128 < 8
-    assert cells.span(8) is not None
+    assert cells.box(8) is not None
+
+
+@pytest.mark.parametrize(("name", "size", "count"), [("cnn", 128, 8), ("efficientnet", 128, 4)])
+def test_columns_of_mirrored_maps_lie_symmetrically(name: str, size: int, count: int) -> None:
+    network = build(name, size=size)
+    plain = measure_cells(network)
+    network.preset = dataclasses.replace(network.preset, mirrored=True)
+    mirrored = measure_cells(network)
+    assert (mirrored.first, mirrored.step) == (plain.first, plain.step)
+    assert mirrored.first_column is not None
+    assert mirrored.first_column + mirrored.step * (count - 1) / 2 == pytest.approx(0.5)
 
 
 def test_the_network_itself_stays_as_it_was() -> None:

@@ -84,11 +84,17 @@ def test_colour_map_is_perceptually_even() -> None:
 def test_cells_are_drawn_where_they_look() -> None:
     grid = np.zeros((4, 4), np.float32)
     grid[1, 2] = 1
-    for cells in (Cells.tiling(4), Cells(0.004, 0.25), Cells(0.0, 1 / 3)):
+    for cells in (
+        Cells.tiling(4),
+        Cells(0.004, 0.25),
+        Cells(0.0, 1 / 3),
+        Cells(0.05, 0.25, first_column=0.125),
+    ):
+        first_column = cells.first if cells.first_column is None else cells.first_column
         drawn = enlarge(grid, 256, cells)
         row, column = np.unravel_index(drawn.argmax(), drawn.shape)
         assert (row + 0.5) / 256 == pytest.approx(cells.first + cells.step, abs=0.01)
-        assert (column + 0.5) / 256 == pytest.approx(cells.first + 2 * cells.step, abs=0.01)
+        assert (column + 0.5) / 256 == pytest.approx(first_column + 2 * cells.step, abs=0.01)
 
 
 def test_values_go_on_beyond_the_outermost_cells() -> None:
@@ -98,7 +104,15 @@ def test_values_go_on_beyond_the_outermost_cells() -> None:
 
 @pytest.mark.parametrize(
     "cells",
-    [Cells(0.1, 0.0), Cells(0.1, -0.2), Cells(0.1, 1e-9), Cells(9, 0.25), Cells(math.nan, 0.25)],
+    [
+        Cells(0.1, 0.0),
+        Cells(0.1, -0.2),
+        Cells(0.1, 1e-9),
+        Cells(9, 0.25),
+        Cells(math.nan, 0.25),
+        Cells(0.1, 0.25, 9),
+        Cells(0.1, 0.25, math.nan),
+    ],
 )
 def test_cells_that_do_not_cover_the_region(cells: Cells) -> None:
     with pytest.raises(ValueError, match="cells"):

@@ -40,7 +40,7 @@ def judgement() -> ModelJudgement:
         np.stack([fake, 1 - fake], axis=1),
         random.random((2, 7, 7), dtype=np.float32),
         np.array([True, False]),
-        Cells(0.01, 0.14),
+        Cells(0.01, 0.14, 0.02),
     )
 
 
@@ -130,6 +130,8 @@ OF_JUDGEMENT: list[Edit] = [
     lambda facts, _: facts["cells"].update(step=10**400),
     lambda facts, _: facts["cells"].update(first=5),
     lambda facts, _: facts["cells"].update(first="left"),
+    lambda facts, _: facts["cells"].update(first_column="left"),
+    lambda facts, _: facts.update(cells=[0.01, 0.14]),
     lambda facts, _: facts.update(model=[]),
     lambda facts, _: facts["model"].pop("thresholds"),
     lambda facts, _: facts["model"].update(thresholds=0.5),

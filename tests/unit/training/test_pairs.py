@@ -254,6 +254,24 @@ def test_generated_faces_need_faces_and_photos(
         PairDataset(samples, tiny_loader, mixture, NO_CHANGE, 6, 3, Makers(None, generated))
 
 
+def test_freely_framed_faces_keep_pairs_aligned(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    kept = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}))
+    framed = _dataset(tiny_samples, tiny_loader, Mixture({"alpha": 1.0}, framing=0.2))
+    assert torch.equal(kept[0][0], framed[0][0])  # a frame and its fake are cut as ever
+    apart = [
+        _dataset(tiny_samples, tiny_loader, Mixture({"beta": 1.0}, framing=framing))[0][0]
+        for framing in (0.0, 0.2)
+    ]
+    assert not torch.equal(*apart)
+    crops, _, masks = _dataset(tiny_samples, tiny_loader, Mixture(self_blended=1.0, framing=0.2))[0]
+    outside = cv2.resize(masks[0].numpy(), (224, 224), interpolation=cv2.INTER_NEAREST) == 0
+    outside = cv2.erode(outside.astype(np.uint8), np.ones((17, 17))) == 1
+    assert outside.any()
+    assert torch.equal(crops[0][outside], crops[1][outside])
+
+
 def test_only_pictures_of_different_scenes_are_mixed(
     tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:

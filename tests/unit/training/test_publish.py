@@ -106,6 +106,16 @@ def test_another_input_size_is_part_of_the_command(tmp_path: Path, run_folder: P
     assert model["preset"]["size"] == 65
 
 
+def test_judging_mirror_images_too_is_part_of_version_command_and_card(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    folder = tmp_path / "1.0"
+    publish(load_run(run_folder, mirrored=True), CALIBRATION, folder)
+    assert ModelVersion.load(folder).detector.preset.mirrored
+    assert json.loads((folder / "model.json").read_text())["command"].endswith("MIRRORED=1")
+    assert "mirror image" in (folder / "README.md").read_text()
+
+
 def test_the_command_names_the_threads_that_it_was_trained_with(
     tmp_path: Path, run_folder: Path
 ) -> None:
