@@ -22,9 +22,23 @@ from PIL import Image, ImageOps
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
 
+from architectures import Detector
 from detection.faces import FaceFinder, crop_face, whole_image_region
 from detection.version import ModelVersion, serving_versions, version_folder
+
+
+class _Network(nn.Module):
+    """A detector with a layer whose output is the feature maps that its head sees."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector, self.maps = detector, nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.detector.head(self.maps(self.detector.feature_maps(x)))
+        return logits
 
 
 class EagerModel:
@@ -34,7 +48,8 @@ class EagerModel:
         version = ModelVersion.load(folder)
         self._scaling = version.scaling
         self._detector = version.detector.requires_grad_(requires_grad=True)
-        self._cam = GradCAM(self._detector, [self._detector.features])
+        network = _Network(self._detector)
+        self._cam = GradCAM(network, [network.maps])
 
     def judge(self, crops: np.ndarray[Any, np.dtype[np.uint8]]) -> list[dict[str, Any]]:
         """Judges crops, uint8 N x 224 x 224 x 3."""
