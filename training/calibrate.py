@@ -25,6 +25,7 @@ from training.calibration import (
     probability_fake,
 )
 from training.face_loader import FaceLoader
+from training.figures import cluster_of
 from training.manifest import FAKE, Sample, in_split, load_samples
 from training.publish import Calibration, Run, average_with, load_run, publish, shift_margin
 from training.regions import DEFAULT_PATH, load_regions
@@ -53,7 +54,7 @@ def calibrate(run: Run, samples: list[Sample], loader: FaceLoader, workers: int)
     before = expected_calibration_error(probability_fake(logits), labels)
     intercept = shift_margin(run.detector, fit_intercept(logits, labels))
     logits[:, FAKE] += intercept
-    scaling = fit_scaling(logits, labels)
+    scaling = fit_scaling(logits, labels, [cluster_of(sample) for sample in samples])
     probabilities = probability_fake(logits, scaling)
     thresholds: Thresholds = choose_thresholds(
         probabilities, samples, FALSE_FAKE_RATE, FALSE_REAL_RATE

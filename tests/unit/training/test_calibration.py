@@ -64,7 +64,7 @@ def test_a_cap_is_found_where_the_surest_are_overconfident() -> None:
     half = (margin / 2 + 0.2).astype(np.float32)
     logits = np.stack([half, -half], axis=1)
     logits[:, FAKE] += fit_intercept(logits, labels)
-    scaling = fit_scaling(logits, labels)
+    scaling = fit_scaling(logits, labels, [str(index) for index in range(len(labels))])
     assert scaling.margin_cap == pytest.approx(2.0, rel=0.1)
     assert scaling.temperature == pytest.approx(1.0, rel=0.1)
     capped = expected_calibration_error(probability_fake(logits, scaling), labels)
@@ -74,7 +74,23 @@ def test_a_cap_is_found_where_the_surest_are_overconfident() -> None:
 
 def test_there_is_no_cap_where_none_is_needed() -> None:
     logits, labels = _overconfident(2.0)
-    assert fit_scaling(logits, labels) == Scaling(fit_temperature(logits, labels))
+    alone = Scaling(fit_temperature(logits, labels))
+    assert fit_scaling(logits, labels, ["one"] * len(labels)) == alone
+
+
+def test_the_cap_is_the_lower_the_less_the_people_agree_on_it() -> None:
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(30), 60)
+    sureness = np.where(people < 20, 3.0, 1.0)  # of ten people the surest are less often right
+    margin = rng.normal(0, 3, len(people))
+    probability = 1 / (1 + np.exp(-sureness * np.tanh(margin / 2)))
+    labels = np.where(rng.random(len(margin)) < probability, FAKE, REAL).astype(np.int64)
+    logits = np.stack([margin / 2, -margin / 2], axis=1).astype(np.float32)
+    apart = fit_scaling(logits, labels, [str(index) for index in range(len(labels))])
+    together = fit_scaling(logits, labels, [str(person) for person in people])
+    assert apart.margin_cap is not None
+    assert together.margin_cap is not None
+    assert 0.5 < together.margin_cap < 0.95 * apart.margin_cap
 
 
 def test_probabilities_stay_finite_for_extreme_logits() -> None:
