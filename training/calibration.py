@@ -4,8 +4,7 @@ Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICM
 (arXiv 1706.04599). It cannot mend logits that favour one class throughout, so an intercept is
 fitted with it (Platt, "Probabilistic Outputs for Support Vector Machines", 1999); that one goes
 into the bias of the network's last layer. Where a network is overconfident at its surest alone, the
-margin gets a cap as well, fitted together with both, and then the lowest that the people of the
-validation split cannot tell from it. Temperature and cap are what serving needs.
+margin gets a cap as well, fitted together with both. Temperature and cap are what serving needs.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Labels = npt.NDArray[np.int64]
 _BINS = 15  # of the expected calibration error, as in Guo et al.
 _TEMPERATURES = (0.05, 20.0)
 _UNSCALED = Scaling()
-_HALVINGS = 8  # of the range of caps on a logarithmic scale: to about 1 %
+_HALVINGS = 12  # of the range of temperatures on a logarithmic scale: to about 0.1 %
 _CAPS = (0.5, 8.0)  # margins: probabilities of 0.62 and 0.9997; one beyond changes next to nothing
 
 
@@ -75,21 +74,19 @@ def class_weights(labels: Labels) -> Probabilities:
     return np.asarray(0.5 / counts[labels], np.float64)
 
 
-def fit_temperature(logits: Logits, labels: Labels, cap: float | None = None) -> float:
+def fit_temperature(logits: Logits, labels: Labels) -> float:
     """Finds the temperature with the least class-balanced negative log-likelihood.
 
     Args:
         logits: N x 2.
         labels: N, 0 for fake and 1 for real.
-        cap: Of the margin, see `Scaling`.
 
     Returns:
         The temperature, between 0.05 and 20.
     """
 
     def loss(log_temperature: float) -> float:
-        scaling = Scaling(float(np.exp(log_temperature)), cap)
-        return float(_losses(logits, labels, scaling).sum())
+        return float(_losses(logits, labels, Scaling(float(np.exp(log_temperature)))).sum())
 
     bounds = tuple(np.log(_TEMPERATURES))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
@@ -123,11 +120,12 @@ def fit_intercept(logits: Logits, labels: Labels) -> float:
 def fit_scaling(logits: Logits, labels: Labels, clusters: Sequence[str]) -> Scaling:
     """Finds temperature and cap with the least class-balanced negative log-likelihood.
 
-    Of the caps whose likelihood is within one standard error of the best one's it takes the lowest
-    (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984;
-    Hastie et al., "The Elements of Statistical Learning", 2nd ed. 2009, section 7.10). The error is
-    that of the paired difference over people: a few of them decide how sure a network may be, and
-    others bear the cost of too high a cap.
+    Where there is a cap, the temperature is then raised as far as the likelihood stays within one
+    standard error of the best (the one-standard-error rule: Breiman et al., "Classification and
+    Regression Trees", 1984; Hastie et al., "The Elements of Statistical Learning", 2nd ed. 2009,
+    section 7.10), the error being that of the paired difference over people. How sure such a
+    network may be depends on a few of them, and the workflow follows whichever network is surer:
+    of two that are equally likely to be well calibrated, the less sure one does less harm there.
 
     Args:
         logits: N x 2, with the intercept.
@@ -141,24 +139,19 @@ def fit_scaling(logits: Logits, labels: Labels, clusters: Sequence[str]) -> Scal
     if capped is None:
         return Scaling(fit_temperature(logits, labels))
     _, temperature, cap = capped
-    best = Scaling(temperature, cap)
     members = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    least = _losses(logits, labels, best)
+    least = _losses(logits, labels, Scaling(temperature, cap))
 
-    def is_as_good(scaling: Scaling) -> bool:
-        differences = np.bincount(members, _losses(logits, labels, scaling) - least)
-        error = np.sqrt(len(differences)) * differences.std()
-        return bool(differences.sum() <= error)
+    def is_as_good(higher: float) -> bool:
+        differences = _losses(logits, labels, Scaling(higher, cap)) - least
+        sums = np.bincount(members, differences)
+        return bool(sums.sum() <= np.sqrt(len(sums)) * sums.std())
 
-    low = _CAPS[0]
+    low, high = temperature, max(temperature, _TEMPERATURES[1])
     for _ in range(_HALVINGS):
-        middle = float(np.sqrt(low * cap))
-        scaling = Scaling(fit_temperature(logits, labels, middle), middle)
-        if is_as_good(scaling):
-            best, cap = scaling, middle
-        else:
-            low = middle
-    return best
+        middle = float(np.sqrt(low * high))
+        low, high = (middle, high) if is_as_good(middle) else (low, middle)
+    return Scaling(low, cap)
 
 
 def _losses(logits: Logits, labels: Labels, scaling: Scaling) -> Probabilities:
