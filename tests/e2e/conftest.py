@@ -63,8 +63,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     retouched.paste(astronaut.crop(part).filter(ImageFilter.GaussianBlur(4)), part[:2])
     retouched.save(folder / "retouched.jpg", quality=92)
     group = Image.new("RGB", (1280, 720), (203, 207, 212))
-    for size, place in ((640, (20, 40)), (420, (660, 20)), (260, (1010, 440))):
-        group.paste(astronaut.resize((size, size)), place)
+    # The largest is retouched: a face that is found fake has a map, others need not have one.
+    for picture, size, place in (
+        (retouched, 640, (20, 40)),
+        (astronaut, 420, (660, 20)),
+        (astronaut, 260, (1010, 440)),
+    ):
+        group.paste(picture.resize((size, size)), place)
     group.save(folder / "group.jpg", quality=90)
     ramp = np.linspace(60, 190, 640, dtype=np.uint8)
     Image.fromarray(np.broadcast_to(ramp[None, :, None], (480, 640, 3)).copy()).save(
