@@ -213,10 +213,11 @@ def workflow_spec(archives: dict[str, str]) -> str:
 def node_workers(cores: int) -> int:
     """How many processes each node of the workflow gets, each with one thread.
 
-    Ingest and the two networks cost about the same (`make bench` prints it), so a third of the
-    cores each keeps all cores busy; explain costs little, and its processes mostly sleep.
+    All nodes have the same number. Ingest costs about half of what either network does, as these
+    judge mirror images as well (`make bench` prints it), so two fifths of the cores each keep
+    nearly all of them busy; explain costs little, and its processes mostly sleep.
     """
-    return max(1, round(cores / 3))
+    return max(1, round(2 * cores / 5))
 
 
 def require_whole(store: Path, name: str, version: str) -> None:
