@@ -51,14 +51,14 @@ def measure_cells(detector: Detector) -> Cells:
         return Cells(first, step)
     # A cell is the mean of one of the picture and one of its mirror image: if the first lies too
     # far to the left, the second lies as far to the right.
-    return Cells(first, step, first_column=(1 - step * (_cells_of(detector) - 1)) / 2)
+    count = _count(averaging, detector.preset.size)
+    return Cells(first, step, first_column=(1 - step * (count - 1)) / 2)
 
 
-def _cells_of(detector: Detector) -> int:
-    """Gives how many cells a side of the feature map has."""
-    side = detector.preset.size
+def _count(averaging: nn.Module, side: int) -> int:
+    """Gives how many cells a side of the feature map of a picture has."""
     with torch.no_grad():
-        return int(detector.features(torch.zeros(1, 3, side, side)).shape[-1])
+        return int(averaging(torch.zeros(1, 3, side, side)).shape[-1])
 
 
 def _averaging_copy(features: nn.Module) -> nn.Module:
