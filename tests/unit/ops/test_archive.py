@@ -150,8 +150,8 @@ def test_crops_travel_to_the_networks_alone() -> None:
     assert "    ingest: [cnn, efficientnet]\n" in spec
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (4, 1), (6, 2), (16, 5), (64, 21)])
-def test_every_node_gets_a_third_of_the_cores(
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 1), (4, 2), (6, 2), (16, 6), (64, 26)])
+def test_every_node_gets_two_fifths_of_the_cores(
     cores: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
