@@ -36,13 +36,28 @@ class FaceLoader:
         """Gives the file of a sample."""
         return self._root / sample.path
 
-    def aligned(self, fake: Sample, real: Sample) -> tuple[Crop, Crop] | None:
-        """Gives both crops of a pair cut at the fake's region, or None when their sizes differ."""
+    def aligned(
+        self, fake: Sample, real: Sample, framing: float, rng: Generator
+    ) -> tuple[Crop, Crop, Points] | None:
+        """Gives both crops of a pair and the fake's landmarks, cut at or near the fake's region.
+
+        Args:
+            fake: The fake.
+            real: The frame it was made from.
+            framing: How far from there, see `reframe`; with 0, nothing is drawn.
+            rng: Where all choices come from.
+
+        Returns:
+            Two crops, uint8 224 x 224 x 3, RGB, and landmarks as `landmarks` gives them; None when
+            the sizes of the images differ.
+        """
         pixels, original = (read_image(self._root / sample.path) for sample in (fake, real))
         if pixels.shape != original.shape:
             return None
         region = self._region(fake, pixels)
-        return crop_face(pixels, region), crop_face(original, region)
+        if framing > 0:
+            region = reframe(region, pixels.shape[1::-1], framing, rng)
+        return crop_face(pixels, region), crop_face(original, region), self.landmarks(fake, region)
 
     def crop_and_landmarks(self, sample: Sample) -> tuple[Crop, Points]:
         """Gives the crop and its landmarks in pixels of the crop, 5 x 2, or 0 x 2 if unknown."""

@@ -9,10 +9,14 @@ import numpy as np
 
 from training.augment import Crop, Generator, Mask
 from training.cross_blend import fit_colours
+from training.face_mask import Points, face_mask, soften
 from training.sharpness import with_energy_of
 
 UNKNOWN = -1.0
 """Value of a mask where it is not known what was changed."""
+
+LEAST_BLENDED = 0.1
+"""Share of a fake from which a pixel of a blended picture counts as changed."""
 
 _COMPRESSION_NOISE = (5.0, 11.0)  # grey levels between which a difference becomes a change
 _LEAST_CUT, _MOST_CUT = 0.1, 0.5  # share of a picture's area that CutMix swaps
@@ -111,6 +115,26 @@ def cutmix(pair: Pair, rng: Generator) -> Pair:
     inside = kept[..., None] == 0
     fake, real = np.where(inside, pair.real, pair.fake), np.where(inside, pair.fake, pair.real)
     return Pair(fake, real, pair.mask, float(kept.mean()), kept)
+
+
+def partly(pair: Pair, landmarks: Points, rng: Generator) -> Pair:
+    """Leaves only a part of a fake, in the shape of a face or of its features, on the real picture.
+
+    Args:
+        pair: A fake and the picture that it was made from, aligned pixel by pixel.
+        landmarks: 5 x 2 (x, y) in pixels: eyes, nose, corners of the mouth.
+        rng: Where the part comes from.
+
+    Returns:
+        The pair with less of the fake; as it was where nothing that is known to be fake would stay.
+    """
+    left = soften(face_mask(pair.mask.shape, landmarks, rng), rng)
+    mask: Mask = pair.mask * (left > LEAST_BLENDED).astype(np.float32)
+    if float(mask.mean()) < _LEAST_CHANGED:
+        return pair
+    blended = pair.fake * left[..., None] + pair.real * (1 - left[..., None])
+    fake = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    return Pair(fake, pair.real, mask)
 
 
 def shared_masks(pair: Pair) -> tuple[Mask, Mask]:

@@ -20,10 +20,11 @@ from detection.limits import CROP_SIZE
 from training.augment import AugmentConfig, Crop, Generator, augment_with_mask
 from training.cross_blend import cross_blend, shape_distance
 from training.face_loader import FaceLoader, as_crop
-from training.face_mask import Points, face_mask, known_or_typical, soften
+from training.face_mask import Points, known_or_typical
 from training.generated import GeneratedFaces
 from training.manifest import FAKE, REAL, Sample
 from training.pair import (
+    LEAST_BLENDED,
     UNKNOWN,
     Pair,
     changed_pixels,
@@ -31,6 +32,7 @@ from training.pair import (
     match_colours,
     match_detail,
     mixup,
+    partly,
     shared_masks,
 )
 from training.reconstruction import Reconstructor
@@ -41,7 +43,6 @@ MASK_SIZE = 28
 """Side of the masks that items carry, in cells."""
 
 _WHOLLY_GENERATED = ("GAN (StyleGAN1)", "Stable Diffusion XL")
-_LEAST_BLENDED = 0.1  # share of the donor from which a pixel counts as changed
 _DONORS = 8  # faces that a cross-blended image's donor is chosen from
 _WHOLLY_REMADE = 0.6  # share of the reconstructed and upscaled faces that are not blended in
 
@@ -72,6 +73,9 @@ class Mixture:
         framing: How far crops are cut from where the service cuts them (`face_loader.reframe`), for
             fakes and real images that do not show the same scene and for self-blended images: a
             wholly generated picture is so all over, and few of them show more of themselves so.
+        aligned_framing: The same for a fake and the frame that it was made from.
+        partial: Probability that of such a fake only a part is left, on the frame that it was made
+            from: the same people and scenes come with ever other forgeries.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         unseen: Sources whose fakes are left out, to see how a run does on forgeries it never
@@ -92,6 +96,8 @@ class Mixture:
     mixup: float = 0.0
     cutmix: float = 0.0
     framing: float = 0.0
+    aligned_framing: float = 0.0
+    partial: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -169,7 +175,8 @@ class PairDataset(Dataset[Item]):
         self._matched_colours = mixture.matched_colours
         self._matched_detail = mixture.matched_detail
         self._mixup, self._cutmix = mixture.mixup, mixture.cutmix
-        self._framing = mixture.framing
+        self._framing, self._aligned_framing = mixture.framing, mixture.aligned_framing
+        self._partial = mixture.partial
         redrawn = makers.upscaled.paths if makers.upscaled else frozenset()
         self._redrawn = [sample for sample in self._all_reals if sample.path in redrawn]
         self._draws, self._weights = self._plan(mixture)
@@ -239,9 +246,8 @@ class PairDataset(Dataset[Item]):
         def draw(rng: Generator) -> Pair:
             fake = fakes[rng.integers(len(fakes))]
             original = self._by_path.get(fake.pair)
-            aligned = self._loader.aligned(fake, original) if original else None
-            if aligned:
-                return Pair(*aligned, changed_pixels(*aligned))
+            if original and (pair := self._aligned_pair(fake, original, rng)):
+                return pair
             real = original or reals[rng.integers(len(reals))]
             whole = 1.0 if fake.kind in _WHOLLY_GENERATED else UNKNOWN
             mask = np.full((CROP_SIZE, CROP_SIZE), whole, np.float32)
@@ -249,6 +255,17 @@ class PairDataset(Dataset[Item]):
             return pair if original else self._varied_together(pair, rng)
 
         return draw
+
+    def _aligned_pair(self, fake: Sample, original: Sample, rng: Generator) -> Pair | None:
+        """Cuts a fake and the frame it was made from alike, or gives None if they do not match."""
+        aligned = self._loader.aligned(fake, original, self._aligned_framing, rng)
+        if aligned is None:
+            return None
+        made, shot, landmarks = aligned
+        pair = Pair(made, shot, changed_pixels(made, shot))
+        if self._partial > 0 and rng.random() < self._partial:
+            return partly(pair, known_or_typical(landmarks, pair.mask.shape), rng)
+        return pair
 
     def _face(self, sample: Sample, rng: Generator) -> tuple[Crop, Points]:
         """Cuts a face and gives its landmarks, with as much freedom as the mixture says."""
@@ -278,14 +295,14 @@ class PairDataset(Dataset[Item]):
     def _self_blended_pair(self, rng: Generator) -> Pair:
         crop, landmarks = self._face(self._base_real(rng), rng)
         blend = self_blend(crop, landmarks, rng)
-        return Pair(blend.fake, crop, (blend.mask > _LEAST_BLENDED).astype(np.float32))
+        return Pair(blend.fake, crop, (blend.mask > LEAST_BLENDED).astype(np.float32))
 
     def _cross_blended_pair(self, rng: Generator) -> Pair:
         real = self._base_real(rng)
         crop, landmarks = self._loader.crop_and_landmarks(real)
         donor, points = self._loader.crop_and_landmarks(self._donor(real, landmarks, rng))
         blend = cross_blend(crop, landmarks, donor, points, rng)
-        return Pair(blend.fake, crop, (blend.mask > _LEAST_BLENDED).astype(np.float32))
+        return Pair(blend.fake, crop, (blend.mask > LEAST_BLENDED).astype(np.float32))
 
     def _donor(self, real: Sample, landmarks: Points, rng: Generator) -> Sample:
         """Chooses another real face of the same source, of the most similar shape of a few."""
@@ -318,14 +335,12 @@ class PairDataset(Dataset[Item]):
     def _whole_or_part(self, fake: Crop, real: Crop, sample: Sample, rng: Generator) -> Pair:
         """Leaves a remade face whole, or puts a part of it into the original."""
         shape = (CROP_SIZE, CROP_SIZE)
+        whole = Pair(fake, real, np.ones(shape, np.float32))
         if rng.random() < _WHOLLY_REMADE:
-            return Pair(fake, real, np.ones(shape, np.float32))
+            return whole
         # As an editor with a generator in it leaves a picture: one part is made, the rest is not.
         landmarks = known_or_typical(self._loader.landmarks(sample), shape)
-        mask = soften(face_mask(shape, landmarks, rng), rng)
-        blended = fake * mask[..., None] + real * (1 - mask[..., None])
-        fake = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
-        return Pair(fake, real, (mask > _LEAST_BLENDED).astype(np.float32))
+        return partly(whole, landmarks, rng)
 
     def _generated_pair(self, rng: Generator) -> Pair:
         real = self._beside[int(rng.integers(len(self._beside)))]

@@ -45,3 +45,22 @@ def test_landmarks_move_with_the_crop(tiny_samples: list[Sample], tiny_loader: F
         (x, y), (u, v) = before.astype(int), after.astype(int)
         shown = crop[y - 6 : y + 7, x - 6 : x + 7].mean(axis=(0, 1))
         assert other[v - 6 : v + 7, u - 6 : u + 7].mean(axis=(0, 1)) == pytest.approx(shown, abs=12)
+
+
+def test_a_fake_and_its_frame_are_cut_at_one_place(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    fake = next(sample for sample in tiny_samples if sample.pair)
+    frame = next(sample for sample in tiny_samples if sample.path == fake.pair)
+    kept = tiny_loader.aligned(fake, frame, 0.0, np.random.default_rng(0))
+    moved = tiny_loader.aligned(fake, frame, 0.2, np.random.default_rng(0))
+    assert kept is not None
+    assert moved is not None
+    assert np.array_equal(kept[0], tiny_loader.crop(fake))
+    assert not np.array_equal(kept[0], moved[0])
+    assert np.array_equal(kept[2], tiny_loader.landmarks(fake))
+    assert not np.array_equal(kept[2], moved[2])
+    for made, shot, _ in (kept, moved):
+        # Only red was changed: crops of two places would differ in every colour.
+        assert np.array_equal(made[..., 1:], shot[..., 1:])
+        assert not np.array_equal(made[..., 0], shot[..., 0])

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from training.augment import jpeg
+from training.face_mask import known_or_typical
 from training.pair import (
     UNKNOWN,
     Pair,
@@ -11,6 +12,7 @@ from training.pair import (
     match_colours,
     match_detail,
     mixup,
+    partly,
     shared_masks,
 )
 
@@ -97,3 +99,31 @@ def test_cutmix_swaps_one_rectangle_and_the_masks_say_which() -> None:
     unknown = np.full((40, 40), UNKNOWN, np.float32)
     swapped = cutmix(Pair(fake, real, unknown), np.random.default_rng(0))
     assert all((each == UNKNOWN).all() for each in shared_masks(swapped))
+
+
+def test_a_part_of_a_fake_stays_and_the_mask_says_which(portrait: np.ndarray) -> None:
+    fake = 255 - portrait
+    mask = np.zeros(portrait.shape[:2], np.float32)
+    mask[40:200] = 1
+    points = known_or_typical(np.zeros((0, 2), np.float32), portrait.shape[:2])
+    sizes = set()
+    for seed in range(8):
+        pair = partly(Pair(fake, portrait, mask), points, np.random.default_rng(seed))
+        assert np.array_equal(pair.real, portrait)
+        changed = (pair.fake != portrait).any(axis=-1)
+        assert not pair.mask[:40].any()
+        assert changed[pair.mask > 0].mean() > 0.9
+        outside = cv2.dilate((pair.mask > 0).astype(np.uint8), np.ones((61, 61))) == 0
+        assert not changed[40:200][outside[40:200]].any()
+        sizes.add(round(float(pair.mask.mean()), 2))
+    assert len(sizes) > 4
+    assert max(sizes) < mask.mean()
+
+
+@pytest.mark.parametrize("value", [0.0, UNKNOWN])
+def test_a_fake_of_which_no_known_part_would_stay_is_left_whole(
+    portrait: np.ndarray, value: float
+) -> None:
+    pair = Pair(255 - portrait, portrait, np.full(portrait.shape[:2], value, np.float32))
+    points = known_or_typical(np.zeros((0, 2), np.float32), portrait.shape[:2])
+    assert partly(pair, points, np.random.default_rng(0)) is pair

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.augment import AugmentConfig, Crop
+from training.augment import AugmentConfig, Crop, Generator
 from training.face_loader import FaceLoader
+from training.face_mask import Points
 from training.generated import GeneratedFaces, make_faces, samples_of
 from training.manifest import FAKE, REAL, Sample, in_split, load_samples
 from training.pairs import Makers, Mixture, PairDataset
@@ -57,9 +58,11 @@ class RecordingLoader(FaceLoader):
         self.read.append(sample)
         return super().patch(sample)
 
-    def aligned(self, fake: Sample, real: Sample) -> tuple[Crop, Crop] | None:
+    def aligned(
+        self, fake: Sample, real: Sample, framing: float, rng: Generator
+    ) -> tuple[Crop, Crop, Points] | None:
         self.read += [fake, real]
-        return super().aligned(fake, real)
+        return super().aligned(fake, real, framing, rng)
 
 
 def test_a_fake_comes_with_the_very_image_it_was_made_from(
@@ -270,6 +273,23 @@ def test_freely_framed_faces_keep_pairs_aligned(
     outside = cv2.erode(outside.astype(np.uint8), np.ones((17, 17))) == 1
     assert outside.any()
     assert torch.equal(crops[0][outside], crops[1][outside])
+
+
+def test_of_a_fake_with_its_frame_only_a_part_may_be_left(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    def changed(mixture: Mixture) -> list[float]:
+        data = _dataset(tiny_samples, tiny_loader, mixture)
+        items = [data[index] for index in range(8)]
+        assert all(fake.tolist() == [1.0, 0.0] for _, fake, _ in items)
+        return [float(masks[0].mean()) for _, _, masks in items]
+
+    whole = changed(Mixture({"alpha": 1.0}))
+    parts = changed(Mixture({"alpha": 1.0}, partial=1.0))
+    assert all(0.01 < part <= one + 0.01 for one, part in zip(whole, parts, strict=True))
+    assert sum(parts) < 0.9 * sum(whole)
+    framed = changed(Mixture({"alpha": 1.0}, aligned_framing=0.2))
+    assert framed != pytest.approx(whole, abs=0.01)
 
 
 def test_only_pictures_of_different_scenes_are_mixed(
