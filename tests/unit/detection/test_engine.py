@@ -28,7 +28,9 @@ from detection.version import VersionError, graph_file
 UInt8Array = npt.NDArray[np.uint8]
 
 
-@pytest.fixture(scope="module", params=["cnn", "efficientnet", "cnn mirrored"])
+@pytest.fixture(
+    scope="module", params=["cnn", "efficientnet", "cnn mirrored", "efficientnet mirrored"]
+)
 def folder(
     request: pytest.FixtureRequest, model_store: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
