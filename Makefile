@@ -147,7 +147,8 @@ feature-probe: env regions reconstruction generated upscaled ## what frozen feat
 .PHONY: calibrate
 calibrate: env need-model regions ## make model_store/MODEL/VERSION of the trained weights
 	@$(PY) -m training.calibrate $(MODEL) --run-dir build/training/$(CONFIG) --data $(DATA) $(if $(VERSION),--version $(VERSION)) \
-		$(if $(SIZE),--size $(SIZE)) $(if $(MIRRORED),--mirrored) $(if $(AVERAGE_WITH),--average-with $(AVERAGE_WITH)) $(ARGS)
+		$(if $(SIZE),--size $(SIZE)) $(if $(MIRRORED),--mirrored) \
+		$(if $(AVERAGE_WITH),--average-with $(AVERAGE_WITH)) $(if $(AVERAGE_SHARE),--average-share $(AVERAGE_SHARE)) $(ARGS)
 
 .PHONY: evaluate
 evaluate: env regions ## figures of the serving models on the test split

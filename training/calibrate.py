@@ -88,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         "--average-with", metavar="VERSION", help="version whose weights are averaged in"
     )
     parser.add_argument(
+        "--average-share",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="part of the run's own weights in that average, between 0 and 1 (default: 0.5)",
+    )
+    parser.add_argument(
         "--mirrored",
         action="store_true",
         help="judge every face together with its mirror image: twice the time a face",
@@ -116,7 +123,8 @@ def main() -> None:
             mirrored=arguments.mirrored,
         )
         if arguments.average_with:
-            run = average_with(run, arguments.store / arguments.model / arguments.average_with)
+            other = arguments.store / arguments.model / arguments.average_with
+            run = average_with(run, other, arguments.average_share)
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
         validation = in_split(load_samples(arguments.data), "validation")
         calibration = calibrate(run, validation, loader, arguments.workers)

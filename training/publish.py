@@ -38,6 +38,7 @@ class Run:
         step: Optimiser step of the best weights.
         name: Name of the run's folder, which is its configuration's.
         averaged_with: Version of the store whose weights are averaged in; empty without one.
+        average_share: Part of the run's own weights in that average, in (0, 1).
         threads: CPU threads that it was trained with; 0 where that is not known.
     """
 
@@ -47,6 +48,7 @@ class Run:
     step: int
     name: str
     averaged_with: str = ""
+    average_share: float = 0.5
     threads: int = 0
 
 
@@ -121,20 +123,25 @@ def load_run(folder: Path, size: int | None = None, *, mirrored: bool = False) -
     )
 
 
-def average_with(run: Run, folder: Path) -> Run:
-    """Gives a run with the mean of its weights and those of a version of the store.
+def average_with(run: Run, folder: Path, share: float = 0.5) -> Run:
+    """Gives a run with the average of its weights and those of a version of the store.
 
     The mean of weights that come from the same ones and learnt from different mixtures is often
-    better than either (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482).
+    better than either (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482); where one set
+    is the better one, less of the other is better still (Wortsman et al., "Robust fine-tuning of
+    zero-shot models", CVPR 2022, arXiv 2109.01903).
 
     Args:
         run: The run.
         folder: The version's, ``<store>/<model>/<version>``.
+        share: Part of the run's weights, in (0, 1).
 
     Raises:
         FileNotFoundError: There is no such version.
-        ValueError: Its weights do not fit the run's network.
+        ValueError: Its weights do not fit the run's network, or the share is not in (0, 1).
     """
+    if not 0 < share < 1:
+        raise ValueError(f"the run's share of an average must lie between 0 and 1, not be {share}")
     if not (folder / WEIGHTS).is_file():
         raise FileNotFoundError(f"no version at {folder} to average with")
     detector, other = copy.deepcopy(run.detector), copy.deepcopy(run.detector)
@@ -143,9 +150,11 @@ def average_with(run: Run, folder: Path) -> Run:
         pairs = zip(detector.state_dict().values(), other.state_dict().values(), strict=True)
         for mine, theirs in pairs:
             if mine.is_floating_point():
-                mine.copy_((mine + theirs) / 2)
+                mine.copy_(share * mine + (1 - share) * theirs)
     detector.half().float()
-    return dataclasses.replace(run, detector=detector, averaged_with=folder.name)
+    return dataclasses.replace(
+        run, detector=detector, averaged_with=folder.name, average_share=share
+    )
 
 
 def centre_head(detector: Detector) -> None:
@@ -225,6 +234,7 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         "initialisation": run.config["initialisation"],
         "initial_version": _version_of(run.config.get("initial_weights", "")),
         "averaged_with": run.averaged_with,
+        **({"average_share": run.average_share} if run.averaged_with else {}),
         "parameters": sum(value.numel() for value in run.detector.parameters()),
         "step": run.step,
         "command": _command(run, folder.name),
@@ -245,6 +255,8 @@ def _command(run: Run, version: str) -> str:
     command = f"{first}make train calibrate {_stage(model, run.name)} VERSION={version}"
     if run.averaged_with:
         command += f" AVERAGE_WITH={run.averaged_with}"
+        if run.average_share != 0.5:
+            command += f" AVERAGE_SHARE={run.average_share}"
     if size != run.config["options"].get("size"):
         command += f" SIZE={size}"
     if run.detector.preset.mirrored:

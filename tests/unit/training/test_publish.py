@@ -79,6 +79,29 @@ def test_averaging_gives_the_mean_of_a_run_and_a_version_and_says_so(
         average_with(run, tmp_path / "9.9")
 
 
+def test_an_average_may_hold_less_of_the_run_than_of_the_version(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    run = load_run(run_folder)
+    other = copy.deepcopy(run.detector)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(3)
+    publish(dataclasses.replace(run, detector=other), CALIBRATION, tmp_path / "1.2")
+    averaged = average_with(run, tmp_path / "1.2", 0.25)
+    for mine, before in zip(averaged.detector.parameters(), run.detector.parameters(), strict=True):
+        assert torch.allclose(mine, 2.5 * before, rtol=2e-3, atol=1e-6)
+    publish(averaged, CALIBRATION, tmp_path / "1.3")
+    description = json.loads((tmp_path / "1.3" / "model.json").read_text())
+    assert description["average_share"] == 0.25
+    assert description["command"].endswith("AVERAGE_WITH=1.2 AVERAGE_SHARE=0.25")
+    card = (tmp_path / "1.3" / "README.md").read_text()
+    assert "0.25 of this run's weights and 0.75 of those of version 1.2" in card
+    for share in (0.0, 1.0, 1.5):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+            average_with(run, tmp_path / "1.2", share)
+
+
 def test_the_folder_holds_weights_card_and_figures(tmp_path: Path, run_folder: Path) -> None:
     folder = tmp_path / "store" / "1.2"
     publish(load_run(run_folder), CALIBRATION, folder)
