@@ -213,9 +213,9 @@ def workflow_spec(archives: dict[str, str]) -> str:
 def node_workers(cores: int) -> int:
     """How many processes each node of the workflow gets, each with one thread.
 
-    All nodes have the same number. Ingest costs about half of what either network does, as these
-    judge mirror images as well (`make bench` prints it), so two fifths of the cores each keep
-    nearly all of them busy; explain costs little, and its processes mostly sleep.
+    All nodes have the same number. Ingest and the CNN cost half to two thirds of what EfficientNet
+    does, which judges mirror images as well (`make bench` prints it), so two fifths of the cores
+    each keep most of them busy; explain costs little, and its processes mostly sleep.
     """
     return max(1, round(2 * cores / 5))
 

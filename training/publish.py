@@ -127,9 +127,9 @@ def average_with(run: Run, folder: Path, share: float = 0.5) -> Run:
     """Gives a run with the average of its weights and those of a version of the store.
 
     The mean of weights that come from the same ones and learnt from different mixtures is often
-    better than either (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482); where one set
-    is the better one, less of the other is better still (Wortsman et al., "Robust fine-tuning of
-    zero-shot models", CVPR 2022, arXiv 2109.01903).
+    better than either (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482); which share of
+    each is best is chosen on validation, as in Wortsman et al., "Robust fine-tuning of zero-shot
+    models", CVPR 2022, arXiv 2109.01903.
 
     Args:
         run: The run.

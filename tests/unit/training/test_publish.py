@@ -13,7 +13,15 @@ from detection.version import ModelVersion
 from training.calibration import Thresholds
 from training.checkpoint import write_json
 from training.config import TrainConfig
-from training.publish import Calibration, average_with, centre_head, load_run, publish, shift_margin
+from training.publish import (
+    Calibration,
+    Run,
+    average_with,
+    centre_head,
+    load_run,
+    publish,
+    shift_margin,
+)
 from training.train import build_initialised
 
 CALIBRATION = Calibration(
@@ -58,15 +66,21 @@ def test_a_published_version_judges_as_the_run_did(tmp_path: Path, run_folder: P
         assert torch.equal(version.detector.eval()(pixels), run.detector(pixels))
 
 
-def test_averaging_gives_the_mean_of_a_run_and_a_version_and_says_so(
-    tmp_path: Path, run_folder: Path
-) -> None:
+def _run_beside_a_tripled_version(run_folder: Path, version: Path) -> Run:
+    """Loads a run and publishes a version with three times its weights."""
     run = load_run(run_folder)
     other = copy.deepcopy(run.detector)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.mul_(3)
-    publish(dataclasses.replace(run, detector=other), CALIBRATION, tmp_path / "1.2")
+    publish(dataclasses.replace(run, detector=other), CALIBRATION, version)
+    return run
+
+
+def test_averaging_gives_the_mean_of_a_run_and_a_version_and_says_so(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    run = _run_beside_a_tripled_version(run_folder, tmp_path / "1.2")
     averaged = average_with(run, tmp_path / "1.2")
     for mine, before in zip(averaged.detector.parameters(), run.detector.parameters(), strict=True):
         assert torch.allclose(mine, 2 * before, rtol=2e-3, atol=1e-6)
@@ -82,12 +96,7 @@ def test_averaging_gives_the_mean_of_a_run_and_a_version_and_says_so(
 def test_an_average_may_hold_less_of_the_run_than_of_the_version(
     tmp_path: Path, run_folder: Path
 ) -> None:
-    run = load_run(run_folder)
-    other = copy.deepcopy(run.detector)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.mul_(3)
-    publish(dataclasses.replace(run, detector=other), CALIBRATION, tmp_path / "1.2")
+    run = _run_beside_a_tripled_version(run_folder, tmp_path / "1.2")
     averaged = average_with(run, tmp_path / "1.2", 0.25)
     for mine, before in zip(averaged.detector.parameters(), run.detector.parameters(), strict=True):
         assert torch.allclose(mine, 2.5 * before, rtol=2e-3, atol=1e-6)
