@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.augment import Crop, Generator, Mask
+from training.augment import AugmentConfig, Crop, Generator, Mask, augment_with_mask
 from training.cross_blend import fit_colours
 from training.face_mask import Points, face_mask, soften
 from training.sharpness import with_energy_of
@@ -148,6 +148,32 @@ def shared_masks(pair: Pair) -> tuple[Mask, Mask]:
         return mask, np.zeros_like(mask)
     known, kept = mask >= 0, pair.share if pair.kept is None else pair.kept
     return np.where(known, mask * kept, mask), np.where(known, mask * (1 - kept), mask)
+
+
+def augmented(
+    pair: Pair, config: AugmentConfig, same: float, rng: Generator
+) -> list[tuple[Crop, Mask]]:
+    """Augments both pictures of a pair and what was changed in them, see `shared_masks`.
+
+    Pictures that were augmented by the same draws, as Shiohara and Yamasaki (CVPR 2022) do with a
+    self-blended image and its face, differ by nothing but the forgery: light, sharpness and
+    compression, which come with either label in every batch, then cancel out of the gradient.
+
+    Args:
+        pair: A fake and a real face.
+        config: How strongly.
+        same: Probability that the same draws augment both.
+        rng: Where all choices come from.
+
+    Returns:
+        The fake's and the real face's picture, each with its mask.
+    """
+    both = zip((pair.fake, pair.real), shared_masks(pair), strict=True)
+    # Nothing is drawn for what is off: items stay those of earlier runs.
+    if same > 0 and rng.random() < same:
+        seed = int(rng.integers(2**32))
+        return [augment_with_mask(*one, config, np.random.default_rng(seed)) for one in both]
+    return [augment_with_mask(*one, config, rng) for one in both]
 
 
 def changed_pixels(fake: Crop, original: Crop) -> Mask:

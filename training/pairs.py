@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import Dataset
 
 from detection.limits import CROP_SIZE
-from training.augment import AugmentConfig, Crop, Generator, augment_with_mask
+from training.augment import AugmentConfig, Crop, Generator
 from training.cross_blend import cross_blend, shape_distance
 from training.face_loader import FaceLoader, as_crop
 from training.face_mask import Points, known_or_typical
@@ -27,13 +27,13 @@ from training.pair import (
     LEAST_BLENDED,
     UNKNOWN,
     Pair,
+    augmented,
     changed_pixels,
     cutmix,
     match_colours,
     match_detail,
     mixup,
     partly,
-    shared_masks,
 )
 from training.reconstruction import Reconstructor
 from training.self_blend import self_blend
@@ -76,6 +76,8 @@ class Mixture:
         aligned_framing: The same for a fake and the frame that it was made from.
         partial: Probability that of such a fake only a part is left, on the frame that it was made
             from: the same people and scenes come with ever other forgeries.
+        same_augmentation: Probability that both pictures of a pair are augmented by the same draws:
+            what sets them apart is then the forgery alone.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         unseen: Sources whose fakes are left out, to see how a run does on forgeries it never
@@ -98,6 +100,7 @@ class Mixture:
     framing: float = 0.0
     aligned_framing: float = 0.0
     partial: float = 0.0
+    same_augmentation: float = 0.0
     reals: dict[str, float] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -176,7 +179,7 @@ class PairDataset(Dataset[Item]):
         self._matched_detail = mixture.matched_detail
         self._mixup, self._cutmix = mixture.mixup, mixture.cutmix
         self._framing, self._aligned_framing = mixture.framing, mixture.aligned_framing
-        self._partial = mixture.partial
+        self._partial, self._same_augmentation = mixture.partial, mixture.same_augmentation
         redrawn = makers.upscaled.paths if makers.upscaled else frozenset()
         self._redrawn = [sample for sample in self._all_reals if sample.path in redrawn]
         self._draws, self._weights = self._plan(mixture)
@@ -227,11 +230,7 @@ class PairDataset(Dataset[Item]):
         """Gives item `index`; the same index gives the same item always."""
         rng = np.random.default_rng((self._seed, index))
         pair = self._draws[rng.choice(len(self._draws), p=self._weights)](rng)
-        masks_of_both = shared_masks(pair)
-        varied = [
-            augment_with_mask(crop, mask, self._augmentation, rng)
-            for crop, mask in zip((pair.fake, pair.real), masks_of_both, strict=True)
-        ]
+        varied = augmented(pair, self._augmentation, self._same_augmentation, rng)
         size = (MASK_SIZE, MASK_SIZE)
         masks = [cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for _, mask in varied]
         return (

@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from training.augment import jpeg
+from training.augment import AugmentConfig, jpeg
 from training.face_mask import known_or_typical
 from training.pair import (
     UNKNOWN,
     Pair,
+    augmented,
     changed_pixels,
     cutmix,
     match_colours,
@@ -53,6 +54,29 @@ def test_matched_colours_leave_light_and_palette_equal_and_change_either_side() 
         assert np.allclose(fake.mean(axis=(0, 1)), real.mean(axis=(0, 1)), atol=6)
         changed.add(np.array_equal(fake, dark))
     assert changed == {True, False}
+
+
+def test_pictures_augmented_by_the_same_draws_differ_by_the_forgery_alone(
+    portrait: np.ndarray,
+) -> None:
+    fake = portrait.copy()
+    fake[60:120, 50:110] = 255 - fake[60:120, 50:110]
+    mask = np.zeros(portrait.shape[:2], np.float32)
+    mask[60:120, 50:110] = 1
+    pair, config = Pair(fake, portrait, mask), AugmentConfig(p_noise=1.0, p_jpeg=0.0, p_blur=0.0)
+    for seed in range(8):
+        (made, changed), (shot, unchanged) = augmented(
+            pair, config, 1.0, np.random.default_rng(seed)
+        )
+        assert not np.array_equal(shot, portrait)
+        difference = np.abs(made.astype(int) - shot).max(axis=-1)
+        outside = cv2.dilate(changed, np.ones((21, 21))) == 0  # a change of contrast reaches all
+        assert difference[changed == 1].mean() > 5 * difference[outside].mean()
+        assert not unchanged.any()
+    (made, _), (shot, _) = augmented(
+        Pair(portrait, portrait, mask), config, 0.0, np.random.default_rng(0)
+    )
+    assert not np.array_equal(made, shot)
 
 
 def test_mixup_puts_some_of_either_picture_into_the_other() -> None:

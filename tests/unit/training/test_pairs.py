@@ -292,6 +292,20 @@ def test_of_a_fake_with_its_frame_only_a_part_may_be_left(
     assert framed != pytest.approx(whole, abs=0.01)
 
 
+def test_both_pictures_of_a_pair_may_be_augmented_by_the_same_draws(
+    tiny_samples: list[Sample], tiny_loader: FaceLoader
+) -> None:
+    train = in_split(tiny_samples, "train")
+
+    def distance(mixture: Mixture) -> float:
+        data = PairDataset(train, tiny_loader, mixture, AugmentConfig(), 8, seed=3)
+        pairs = [data[index][0].float() for index in range(8)]
+        return float(np.mean([(fake - real).abs().mean() for fake, real in pairs]))
+
+    same = distance(Mixture(self_blended=1.0, same_augmentation=1.0))
+    assert 0 < same < 0.5 * distance(Mixture(self_blended=1.0))
+
+
 def test_only_pictures_of_different_scenes_are_mixed(
     tiny_samples: list[Sample], tiny_loader: FaceLoader
 ) -> None:
