@@ -6,18 +6,19 @@ So the two models' maps are measured, and what the workflow would show of both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
 
 from detection.evidence import shown_grids
 from detection.geometry import measure_cells
 from detection.verdict import Opinion, judge_face
 from detection.version import ModelVersion
-from training.bootstrap import mean_with_interval
+from training.bootstrap import Figure, Names, draw, interval, mean_with_interval
 from training.explanations import (
     FloatArray,
     FloatArray64,
@@ -44,6 +45,7 @@ class Shown:
         perfect: float32 N x S x S, the forged region at the maps' resolution.
         localised: Whether the service takes the map as evidence of a place.
         opinions: What was said of each.
+        of_originals: What was said of the face that each was made from.
     """
 
     grad_cam: FloatArray
@@ -51,6 +53,7 @@ class Shown:
     perfect: FloatArray
     localised: npt.NDArray[np.bool_]
     opinions: tuple[Opinion, ...]
+    of_originals: tuple[Opinion, ...]
 
 
 def shown_by(version: ModelVersion, forgeries: Forgeries, maps: FloatArray) -> Shown:
@@ -64,13 +67,14 @@ def shown_by(version: ModelVersion, forgeries: Forgeries, maps: FloatArray) -> S
         enlarged(at_resolution(forgeries.regions, grid), side),
         np.asarray(localised, bool),
         tuple(opinions_of(version, probabilities(version, forgeries.fakes))),
+        tuple(opinions_of(version, probabilities(version, forgeries.originals))),
     )
 
 
 def shown_by_the_workflow(models: Sequence[Shown]) -> Shown:
     """Gives of each forgery what the deciding model shows, by the service's own rule."""
     said = list(zip(*(model.opinions for model in models), strict=True))
-    deciders = [judge_face(opinions, is_face=True).decider for opinions in said]
+    deciders = _deciders(said)
     choice = [opinions.index(decider) for opinions, decider in zip(said, deciders, strict=True)]
 
     def chosen(values: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -82,7 +86,12 @@ def shown_by_the_workflow(models: Sequence[Shown]) -> Shown:
         chosen([model.perfect for model in models]),
         chosen([model.localised for model in models]),
         tuple(deciders),
+        tuple(_deciders(zip(*(model.of_originals for model in models), strict=True))),
     )
+
+
+def _deciders(said: Iterable[tuple[Opinion, ...]]) -> list[Opinion]:
+    return [judge_face(opinions, is_face=True).decider for opinions in said]
 
 
 def localisation(shown: Shown, forgeries: Forgeries, resampled: int) -> dict[str, Any]:
@@ -98,7 +107,8 @@ def localisation(shown: Shown, forgeries: Forgeries, resampled: int) -> dict[str
         from 0.5 up) with a localised map, which is when a user sees one. Each has the number of
         ``images`` and for ``grad_cam``, ``centre``, ``average``, ``random`` and ``perfect`` (the
         region itself at the map's resolution) the shares ``energy`` and ``peak``; ``gain`` is the
-        energy of Grad-CAM minus that of the centre prior.
+        energy of Grad-CAM minus that of the centre prior. ``auc``: how well the forgeries are told
+        from the faces that they were made from, which limits what a map can show.
     """
     side = forgeries.regions.shape[-1]
     candidates = {
@@ -129,7 +139,20 @@ def localisation(shown: Shown, forgeries: Forgeries, resampled: int) -> dict[str
     return {
         "all": part(np.ones(len(forgeries), bool)),
         "shown": part(called_fake & shown.localised),
+        "auc": _auc(shown, clusters, resampled).as_dict(),
         "called_fake": round(float(called_fake.mean()), 5),
         "localised": round(float(shown.localised.mean()), 5),
         "region": round(float(forgeries.regions.mean()), 5),
     }
+
+
+def _auc(shown: Shown, clusters: Names, resampled: int) -> Figure:
+    opinions = (*shown.opinions, *shown.of_originals)
+    probability = np.array([opinion.probability_fake for opinion in opinions])
+    fake = np.repeat([True, False], len(clusters))
+    both = np.tile(clusters, 2)
+    drawn = [
+        float(roc_auc_score(fake[rows], probability[rows]))
+        for rows in draw(np.full(len(both), "", np.str_), both, resampled)
+    ]
+    return interval(float(roc_auc_score(fake, probability)), drawn)

@@ -107,12 +107,20 @@ def _where(found: dict[str, Any]) -> list[str]:
         verdict = "worse than"
     return [
         (
-            f"It called {found['called_fake']:.0%} of these forgeries fake. Where it showed a map, "
-            f"{energy:.0%} of the map lay inside the forged region, which covers "
+            f"It called {found['called_fake']:.0%} of these forgeries fake{_told(found)}. Where it "
+            f"showed a map, {energy:.0%} of the map lay inside the forged region, which covers "
             f"{found['region']:.0%} of the picture; a blob at the centre gets {centre:.0%}. "
             f"As a pointer to the forgery the map is {verdict} that blob."
         )
     ]
+
+
+def _told(found: dict[str, Any]) -> str:
+    if "auc" not in found:
+        return ""  # results of an earlier evaluation
+    return (
+        f", and told them from the faces they were made from with AUC {found['auc']['value']:.2f}"
+    )
 
 
 def _faithful(subject: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops import state
+from ops.archive import serving_versions
 from ops.settings import ROOT, Settings
 from tests.support.service import (
     RunningService,
@@ -109,7 +110,10 @@ def test_status_of_a_running_service(service: RunningService) -> None:
     result = run("ops.status", service.settings)
     assert result.returncode == 0, result.stdout
     assert service.url in result.stdout
-    for name in ("deepfake__ingest", "deepfake__explain", "efficientnet 1.", "Edge: answers"):
+    versions = serving_versions(service.settings.model_store)
+    models = [f"{model} {version}: worker" for model, version in versions.items()]
+    assert len(models) == 2
+    for name in ("deepfake__ingest", "deepfake__explain", "Edge: answers", *models):
         assert name in result.stdout
 
 

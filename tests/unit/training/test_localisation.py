@@ -23,6 +23,7 @@ def test_localisation_reports_every_baseline(
     gain = part["grad_cam"]["energy"]["value"] - part["centre"]["energy"]["value"]
     assert part["gain"]["value"] == pytest.approx(gain, abs=1e-4)
     assert found["shown"]["images"] <= len(forgeries)
+    assert 0 <= found["auc"]["low"] <= found["auc"]["value"] <= found["auc"]["high"] <= 1
 
 
 def test_a_map_of_the_region_itself_beats_the_centre(
@@ -43,12 +44,10 @@ def test_the_workflow_shows_the_map_of_the_more_confident_model(
     one = shown_by(cnn_version, forgeries, maps)
     probabilities = [0.9, 0.6, 0.2, 0.5, 0.99, 0.4]
     sure = [0.8, 0.7, 0.1, 0.6, 0.01, 0.45]
-    first = replace(one, opinions=tuple(Opinion("cnn", p, 0.9, 0.1) for p in probabilities))
-    second = replace(
-        one,
-        grad_cam=1 - one.grad_cam,
-        opinions=tuple(Opinion("efficientnet", p, 0.9, 0.1) for p in sure),
-    )
+    said = tuple(Opinion("cnn", p, 0.9, 0.1) for p in probabilities)
+    first = replace(one, opinions=said, of_originals=said)
+    said = tuple(Opinion("efficientnet", p, 0.9, 0.1) for p in sure)
+    second = replace(one, grad_cam=1 - one.grad_cam, opinions=said, of_originals=said)
     both = shown_by_the_workflow([first, second])
     by_first = [True, False, False, False, True, True]  # of equals the first decides
     assert [opinion.model == "cnn" for opinion in both.opinions] == by_first
@@ -56,4 +55,19 @@ def test_the_workflow_shows_the_map_of_the_more_confident_model(
         source = first if expected else second
         assert np.array_equal(both.grad_cam[row], source.grad_cam[row])
     found = localisation(both, forgeries, resampled=10)
+    assert found["auc"]["value"] == 0.5  # said the same of both, whoever decides
     assert found["called_fake"] == pytest.approx(4 / 6, abs=1e-4)
+
+
+def test_forgeries_are_told_from_the_faces_they_were_made_from(
+    cnn_version: ModelVersion, forgeries: Forgeries
+) -> None:
+    maps = fake_maps(cnn_version.detector, forgeries.fakes)
+    one = shown_by(cnn_version, forgeries, maps)
+
+    def saying(probability: float) -> tuple[Opinion, ...]:
+        return (Opinion("cnn", probability, 0.9, 0.1),) * len(forgeries)
+
+    for fake, original, auc in ((0.8, 0.2, 1.0), (0.3, 0.6, 0.0)):
+        said = replace(one, opinions=saying(fake), of_originals=saying(original))
+        assert localisation(said, forgeries, resampled=10)["auc"]["value"] == auc

@@ -97,7 +97,7 @@ def subject(gain: float, faithful: float, everything: float) -> dict[str, Any]:
     }
     entry = {"gain": {"value": faithful, "low": faithful - 0.01, "high": faithful + 0.01}}
     return {
-        "localisation": {"shown": part, "called_fake": 0.7, "region": 0.4},
+        "localisation": {"shown": part, "called_fake": 0.7, "region": 0.4, "auc": figure(0.6)},
         "faithfulness": {"original": {"deletion": entry, "insertion": entry}},
         "randomisation": {
             "similarity": {"other pictures": {"ssim": 0.3}, "everything": {"ssim": everything}}
