@@ -145,28 +145,36 @@ class Material:
     folder: Path
     workers: int
 
+    def known(self, variant: Variant) -> Values | None:
+        """Gives the figures of a variant that ran as it is now, or None."""
+        path = self._folder(variant) / "figures.json"
+        if not path.is_file():
+            return None
+        found: Values = json.loads(path.read_text(encoding="utf-8"))
+        # Compared as parsed: what was added since, at its default, changes no run.
+        return found if parse_config(found["config"]) == variant.config else None
+
     def figures(self, variant: Variant) -> Values | None:
         """Trains a variant and judges it on the validation split.
 
         Returns:
             Figures by source, or None when interrupted.
         """
-        folder = self.folder / re.sub(r"[^\w.=-]+", "-", variant.name)
-        path = folder / "figures.json"
-        wanted = json.loads(json.dumps(dataclasses.asdict(variant.config)))
-        if path.is_file():
-            known: Values = json.loads(path.read_text(encoding="utf-8"))
-            # Compared as parsed: what was added since, at its default, changes no run.
-            if parse_config(known["config"]) == variant.config:
-                return known
+        if known := self.known(variant):
+            return known
+        folder = self._folder(variant)
         settings = RunSettings(folder, self.workers, 200)
         with join_group() as group:
             trainer = Trainer(variant.config, settings, self.samples, self.loader, group)
             if not trainer.run():
                 return None
-        found = {"config": wanted, "sources": self._judge(folder)}
-        write_json(path, found)
+        config = json.loads(json.dumps(dataclasses.asdict(variant.config)))
+        found = {"config": config, "sources": self._judge(folder)}
+        write_json(folder / "figures.json", found)
         return found
+
+    def _folder(self, variant: Variant) -> Path:
+        return self.folder / re.sub(r"[^\w.=-]+", "-", variant.name)
 
     def _judge(self, folder: Path) -> Values:
         """Gives the figures of a run's weights on the validation split, by source."""
@@ -231,7 +239,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data root")
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
     parser.add_argument("--out", type=Path, default=Path("build/studies"), help="the runs' folder")
-    parser.add_argument("--only", help="run only variants whose name holds this text")
+    parser.add_argument("--only", help="train only variants whose name holds this text")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
     arguments = parser.parse_args()
@@ -245,8 +253,12 @@ def main() -> None:
             arguments.out / study.name,
             arguments.workers,
         )
+        only: str = arguments.only or ""
+        if not any(only in variant.name for variant in study.variants):
+            parser.exit(2, f"no run of {arguments.study} has {only!r} in its name\n")
         for variant in study.variants:
-            if arguments.only and arguments.only not in variant.name:
+            # What ran before stays in the table.
+            if only not in variant.name and material.known(variant) is None:
                 continue
             print(f"{study.name}: {variant.name}")
             figures = material.figures(variant)

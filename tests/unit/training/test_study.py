@@ -115,6 +115,13 @@ def test_a_study_runs_and_keeps_what_is_done(
     subprocess.run(command, check=True, env=environment, capture_output=True)
     assert figures.stat().st_mtime_ns == made
     assert study_file.with_suffix(".md").read_text() == table
+    subprocess.run([*command, "--only", "fast"], check=True, env=environment, capture_output=True)
+    assert study_file.with_suffix(".md").read_text() == table  # what ran before stays in it
+    none = subprocess.run(
+        [*command, "--only", "x9"], check=False, env=environment, capture_output=True, text=True
+    )
+    assert none.returncode == 2
+    assert "no run of" in none.stderr
 
 
 def test_the_table_has_a_row_for_each_finished_run(study_file: Path) -> None:
