@@ -259,6 +259,14 @@ def counted(figures: Figures, judged: Judged) -> dict[str, Any]:
     }
 
 
+def auc_with_interval(judged: Judged, count: int = RESAMPLES) -> Figure | None:
+    """Gives the AUC with its interval from `count` resamples; None without both classes."""
+    value = auc_of(judged)
+    if not np.isfinite(value):
+        return None
+    return interval(value, [auc_of(judged.take(rows)) for rows in resamples(judged, count)])
+
+
 def auc_with_intervals(
     samples: Sequence[Sample],
     suspicion: npt.NDArray[np.floating],
@@ -274,10 +282,5 @@ def auc_with_intervals(
     span = np.ptp(suspicion) or 1.0  # torchmetrics takes scores outside [0, 1] for logits
     scaled = (np.asarray(suspicion, np.float64) - suspicion.min()) / span
     parts = parts_by_source(Judged.of(samples, scaled, [""] * len(samples)))
-    found = {}
-    for source, part in parts.items():
-        value = auc_of(part)
-        if np.isfinite(value):
-            drawn = [auc_of(part.take(rows)) for rows in resamples(part, count)]
-            found[source] = interval(value, drawn)
-    return found
+    found = {source: auc_with_interval(part, count) for source, part in parts.items()}
+    return {source: auc for source, auc in found.items() if auc is not None}

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
 from detection.evidence import shown_grids
 from detection.geometry import measure_cells
 from detection.verdict import Opinion, judge_face
 from detection.version import ModelVersion
-from training.bootstrap import Figure, Names, draw, interval, mean_with_interval
+from training.bootstrap import Names, mean_with_interval
 from training.explanations import (
     FloatArray,
     FloatArray64,
@@ -32,6 +31,7 @@ from training.explanations import (
     probabilities,
     random_maps,
 )
+from training.figures import Judged, auc_with_interval
 from training.subjects import opinions_of
 
 
@@ -139,20 +139,23 @@ def localisation(shown: Shown, forgeries: Forgeries, resampled: int) -> dict[str
     return {
         "all": part(np.ones(len(forgeries), bool)),
         "shown": part(called_fake & shown.localised),
-        "auc": _auc(shown, clusters, resampled).as_dict(),
+        **_auc(shown, clusters, resampled),
         "called_fake": round(float(called_fake.mean()), 5),
         "localised": round(float(shown.localised.mean()), 5),
         "region": round(float(forgeries.regions.mean()), 5),
     }
 
 
-def _auc(shown: Shown, clusters: Names, resampled: int) -> Figure:
-    opinions = (*shown.opinions, *shown.of_originals)
-    probability = np.array([opinion.probability_fake for opinion in opinions])
-    fake = np.repeat([True, False], len(clusters))
-    both = np.tile(clusters, 2)
-    drawn = [
-        float(roc_auc_score(fake[rows], probability[rows]))
-        for rows in draw(np.full(len(both), "", np.str_), both, resampled)
-    ]
-    return interval(float(roc_auc_score(fake, probability)), drawn)
+def _auc(shown: Shown, clusters: Names, resampled: int) -> dict[str, dict[str, float]]:
+    said = (*shown.opinions, *shown.of_originals)
+    same = np.full(len(said), "", np.str_)
+    judged = Judged(
+        fake=np.repeat([True, False], len(clusters)),
+        probability=np.array([opinion.probability_fake for opinion in said]),
+        verdict=same,
+        source=same,
+        kind=same,
+        cluster=np.tile(clusters, 2),
+    )
+    auc = auc_with_interval(judged, resampled)
+    return {"auc": auc.as_dict()} if auc else {}

@@ -155,9 +155,9 @@ def augmented(
 ) -> list[tuple[Crop, Mask]]:
     """Augments both pictures of a pair and what was changed in them, see `shared_masks`.
 
-    Pictures that were augmented by the same draws, as Shiohara and Yamasaki (CVPR 2022) do with a
-    self-blended image and its face, differ by nothing but the forgery: light, sharpness and
-    compression, which come with either label in every batch, then cancel out of the gradient.
+    Pictures that were augmented by the same draws, as the authors' code of self-blended images
+    (Shiohara and Yamasaki, CVPR 2022) does, come with the same light, sharpness and compression
+    under either label.
 
     Args:
         pair: A fake and a real face.

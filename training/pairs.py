@@ -76,8 +76,8 @@ class Mixture:
         aligned_framing: The same for a fake and the frame that it was made from.
         partial: Probability that of such a fake only a part is left, on the frame that it was made
             from: the same people and scenes come with ever other forgeries.
-        same_augmentation: Probability that both pictures of a pair are augmented by the same draws:
-            what sets them apart is then the forgery alone.
+        same_augmentation: Probability that both pictures of a pair are augmented by the same draws,
+            so that augmentation never sets them apart.
         reals: Weight of each source's real images where fakes are made from them; without any,
             all real images of the split count the same.
         unseen: Sources whose fakes are left out, to see how a run does on forgeries it never

@@ -16,8 +16,7 @@ import cv2
 import numpy as np
 
 from training.augment import Crop, jpeg
-from training.bootstrap import interval
-from training.figures import Judged, auc_of, compared, parts_by_source, resamples
+from training.figures import Judged, auc_with_interval, compared, parts_by_source
 from training.manifest import Sample
 
 UNCHANGED = "none"
@@ -140,10 +139,8 @@ def measure(judged: Mapping[str, Judged], resampled: int) -> dict[str, Any]:
 
 def _compare(changed: Judged, original: Judged, resampled: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    value = auc_of(changed)
-    if np.isfinite(value):
-        drawn = [auc_of(changed.take(rows)) for rows in resamples(changed, resampled)]
-        found["auc"] = interval(value, drawn).as_dict()
+    if auc := auc_with_interval(changed, resampled):
+        found["auc"] = auc.as_dict()
         found["fall"] = compared(original, changed, count=resampled).as_dict()
     reals = ~changed.fake
     if reals.any():

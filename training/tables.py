@@ -100,7 +100,8 @@ def localisation_rows(subject: dict[str, Any]) -> Iterator[Row]:
     """Gives the heading and a row for Grad-CAM and each thing it is compared with.
 
     Twice the energy and the peak inside the forgery: over all forgeries, and over those that were
-    called fake with a localised map, which is when a user sees one.
+    called fake with a localised map, which is when a user sees one. Last comes the AUC of the
+    forgeries against the faces they were made from.
     """
     found = subject["localisation"]
     parts = {"all": found["all"], "called fake": found["shown"]}
