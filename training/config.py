@@ -33,7 +33,8 @@ class TrainConfig:
         changed_weight: Weight of a changed cell against an unchanged one in that.
         label_smoothing: Share of the target spread over both classes.
         teacher: Folder of the version that the network learns from as well (knowledge distillation,
-            Hinton et al. 2015, arXiv 1503.02531), such as ``model_store/efficientnet/1.4``.
+            Hinton et al. 2015, arXiv 1503.02531), such as ``model_store/efficientnet/1.4``; several
+            teach by the mean of their probabilities.
         teacher_weight: Share of the target that is the teacher's calibrated probability.
         ema_decay: Decay a step of the averaged weights, which are what is validated and kept.
         ema_ramp: How slowly that decay rises: after n steps the average is over about the last
@@ -63,7 +64,7 @@ class TrainConfig:
     mask_weight: float = 0.0
     changed_weight: float = 1.0
     label_smoothing: float = 0.02
-    teacher: str = ""
+    teacher: str | tuple[str, ...] = ""
     teacher_weight: float = 0.5
     ema_decay: float = 0.998
     ema_ramp: float = 9.0
@@ -76,6 +77,12 @@ class TrainConfig:
     seed: int = 1
     mixture: Mixture = field(default_factory=Mixture)
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The folders of all teachers; none without."""
+        named = (self.teacher,) if isinstance(self.teacher, str) else self.teacher
+        return tuple(folder for folder in named if folder)
 
 
 def load_config(path: Path) -> TrainConfig:

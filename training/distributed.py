@@ -32,6 +32,11 @@ class Group:
         """Tells whether this process validates, reports and saves."""
         return self.rank == 0
 
+    @property
+    def device_name(self) -> str:
+        """Name of the GPU; empty on a CPU."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+
     def share(self, value: int) -> int:
         """Gives every process the main process's value."""
         if self.size == 1:
@@ -60,5 +65,6 @@ def _device(local_rank: int) -> tuple[torch.device, torch.dtype | None]:
     if not torch.cuda.is_available():
         return torch.device("cpu"), None  # bfloat16 is slower than float32 on most CPUs
     torch.cuda.set_device(local_rank)
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
     dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.device("cuda", local_rank), dtype

@@ -8,10 +8,12 @@ identity, pair) or just folders ``<split>/<label>/`` as the Kaggle set
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+
+import numpy as np
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -115,3 +117,11 @@ def _from_folders(root: Path) -> Iterable[Sample]:
             for path in sorted(label_folder.rglob("*")):
                 if path.suffix.lower() in _SUFFIXES:
                     yield Sample(path.relative_to(root).as_posix(), split, label, root.name)
+
+
+def spaced(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """Takes at most `most` samples at equal steps of their order by source, label and path."""
+    ordered = sorted(samples, key=lambda sample: (sample.source, sample.label, sample.path))
+    if len(ordered) <= most:
+        return ordered
+    return [ordered[int(index)] for index in np.linspace(0, len(ordered) - 1, most)]

@@ -39,7 +39,8 @@ class Run:
         name: Name of the run's folder, which is its configuration's.
         averaged_with: Version of the store whose weights are averaged in; empty without one.
         average_share: Part of the run's own weights in that average, in (0, 1).
-        threads: CPU threads that it was trained with; 0 where that is not known.
+        threads: CPU threads that it was trained with; 0 where that is not known or says nothing.
+        device: Name of the GPU that it was trained on; empty for a CPU.
     """
 
     detector: Detector
@@ -50,6 +51,7 @@ class Run:
     averaged_with: str = ""
     average_share: float = 0.5
     threads: int = 0
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def load_run(folder: Path, size: int | None = None, *, mirrored: bool = False) -
         config,
         int(record["step"]),
         folder.name,
-        threads=int(record.get("threads", 0)),
+        threads=0 if record.get("device") else int(record.get("threads", 0)),
+        device=str(record.get("device", "")),
     )
 
 
@@ -237,6 +240,7 @@ def _description(run: Run, calibration: Calibration, folder: Path, digest: str) 
         **({"average_share": run.average_share} if run.averaged_with else {}),
         "parameters": sum(value.numel() for value in run.detector.parameters()),
         "step": run.step,
+        **({"trained_on": run.device} if run.device else {}),
         "command": _command(run, folder.name),
         "created": datetime.now(UTC).date().isoformat(),
         "training": run.config,

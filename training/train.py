@@ -37,7 +37,7 @@ from training.config import TrainConfig, load_config
 from training.distributed import Group, join_group
 from training.face_loader import FaceLoader
 from training.generated import GeneratedFaces
-from training.manifest import Sample, in_split, load_samples
+from training.manifest import Sample, in_split, load_samples, spaced
 from training.objective import Objective
 from training.pairs import Item, Makers, PairDataset
 from training.reconstruction import Reconstructor
@@ -45,6 +45,8 @@ from training.regions import DEFAULT_PATH, load_regions
 from training.scoring import auc_by_source, score
 from training.teacher import Teacher
 from training.upscaled import UpscaledFaces
+
+_SHOWN_EVERY = 10  # steps between losses shown
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Trainer:
         """Builds network, optimiser and data, and resumes when the folder holds a checkpoint."""
         self.config, self.settings, self.group = config, settings, group
         self._loader = loader
-        self._validation = _spread(in_split(samples, "validation"), settings.validation_images)
+        self._validation = spaced(in_split(samples, "validation"), settings.validation_images)
         self._data = PairDataset(
             in_split(samples, "train"),
             loader,
@@ -98,7 +100,8 @@ class Trainer:
         self._objective = Objective(
             self.detector.cpu(), config.mask_weight, config.label_smoothing, config.changed_weight
         ).to(group.device)
-        self._teacher = Teacher(Path(config.teacher), group.device) if config.teacher else None
+        teachers = [Path(folder) for folder in config.teachers]
+        self._teacher = Teacher(teachers, group.device) if teachers else None
         self._model: nn.Module = self._objective
         if group.size > 1:
             self._model = DistributedDataParallel(self._objective)
@@ -135,7 +138,8 @@ class Trainer:
                 loss = self._train_step(*(part.flatten(0, 1) for part in batch))
                 self._stop = bool(self.group.share(int(self._stop)))  # all processes stop together
                 bar.update()
-                bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
+                if self.step % _SHOWN_EVERY == 0:  # reading the loss waits for the GPU
+                    bar.set_postfix(loss=f"{loss:.3f}", auc=f"{self.best_auc:.4f}", refresh=False)
                 last = self.step == self.config.steps
                 if last or self.step % self.config.validate_every == 0:
                     self._validate()
@@ -174,7 +178,9 @@ class Trainer:
             )
         )
 
-    def _train_step(self, crops: torch.Tensor, fake: torch.Tensor, masks: torch.Tensor) -> float:
+    def _train_step(
+        self, crops: torch.Tensor, fake: torch.Tensor, masks: torch.Tensor
+    ) -> torch.Tensor:
         self._model.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
@@ -185,11 +191,8 @@ class Trainer:
             fake = torch.lerp(fake, self._teacher(crops), self.config.teacher_weight)
         dtype = self.group.autocast_dtype or (torch.bfloat16 if self.config.bfloat16 else None)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            loss = self._model(
-                pixels.contiguous(memory_format=torch.channels_last),
-                fake,
-                masks.to(device),
-            )
+            inputs = pixels.contiguous(memory_format=torch.channels_last)
+            loss = self._model(inputs, fake, masks.to(device, non_blocking=True))
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimiser)
@@ -198,7 +201,7 @@ class Trainer:
         self._scaler.update()
         self._average.update_parameters(self.detector)
         self.step += 1
-        return float(loss.detach())
+        return cast("torch.Tensor", loss.detach())
 
     def _learning_rate(self) -> float:
         warmup, steps = self.config.warmup_steps, self.config.steps
@@ -238,6 +241,7 @@ class Trainer:
                         **record,
                         # Decides the order of sums, and with it the last digits of every step.
                         "threads": torch.get_num_threads(),
+                        "device": self.group.device_name,
                         "config": dataclasses.asdict(self.config),
                     },
                 )
@@ -293,14 +297,6 @@ def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, A
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def _spread(samples: list[Sample], most: int) -> list[Sample]:
-    """Takes at most `most` samples, evenly over source and label."""
-    ordered = sorted(samples, key=lambda sample: (sample.source, sample.label, sample.path))
-    if len(ordered) <= most:
-        return ordered
-    return [ordered[int(index)] for index in np.linspace(0, len(ordered) - 1, most)]
 
 
 def _quiet_worker(number: int) -> None:

@@ -39,3 +39,15 @@ def test_an_unknown_model_or_broken_file_is_named(tmp_path: Path) -> None:
         load_config(path)
     with pytest.raises(FileNotFoundError, match="no configuration"):
         load_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("", ()), ('teacher = "a"\n', ("a",)), ('teacher = ["a", "b"]\n', ("a", "b"))],
+)
+def test_no_one_or_several_teachers_are_read(
+    tmp_path: Path, written: str, read: tuple[str, ...]
+) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('model = "cnn"\n' + written)
+    assert load_config(path).teachers == read

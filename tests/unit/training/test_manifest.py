@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from training.manifest import FAKE, REAL, in_split, load_samples
+from training.manifest import FAKE, REAL, Sample, in_split, load_samples, spaced
 
 
 def test_the_manifest_is_read_row_by_row(tiny_root: Path) -> None:
@@ -59,3 +59,17 @@ def test_no_person_and_no_group_crosses_splits(data_root: Path) -> None:
     assert {len(in_split(samples, split)) > 0 for split in ("train", "validation", "test")} == {
         True
     }
+
+
+def test_few_of_many_samples_are_spaced_over_sources_and_labels() -> None:
+    samples = [
+        Sample(f"{source}/{label}/{number:02d}.jpg", "train", label, source, "")
+        for source in ("beta", "alpha")
+        for label in (FAKE, REAL)
+        for number in range(20)
+    ]
+    few = spaced(samples, 8)
+    assert [(sample.source, sample.label) for sample in few] == [
+        (source, label) for source in ("alpha", "beta") for label in (FAKE, REAL) for _ in range(2)
+    ]
+    assert len(spaced(samples, 100)) == len(samples)

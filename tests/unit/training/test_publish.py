@@ -158,6 +158,19 @@ def test_the_command_names_the_threads_that_it_was_trained_with(
     assert model["command"].endswith('VERSION=1.0 ARGS="--threads 1"')
 
 
+def test_a_run_on_a_gpu_is_named_as_such_without_threads_of_the_cpu(
+    tmp_path: Path, run_folder: Path
+) -> None:
+    record = json.loads((run_folder / "best.json").read_text())
+    write_json(run_folder / "best.json", {**record, "threads": 1, "device": "NVIDIA H200"})
+    publish(load_run(run_folder), CALIBRATION, tmp_path / "1.0")
+    model = json.loads((tmp_path / "1.0" / "model.json").read_text())
+    assert model["trained_on"] == "NVIDIA H200"
+    assert "--threads" not in model["command"]
+    card = (tmp_path / "1.0" / "README.md").read_text()
+    assert "on one NVIDIA H200 in mixed precision" in card
+
+
 def test_the_command_names_both_stages(tmp_path: Path, run_folder: Path) -> None:
     second = run_folder.rename(tmp_path / "efficientnet-129")
     record = json.loads((second / "best.json").read_text())
