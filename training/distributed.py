@@ -37,6 +37,16 @@ class Group:
         """Name of the GPU; empty on a CPU."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
 
+    @property
+    def workers(self) -> int:
+        """How many processes should prepare items: on a GPU, a step takes as long as a few items.
+
+        One on a CPU, which the network needs; this process's share of the cores but one on a GPU.
+        """
+        if self.device.type != "cuda":
+            return 1
+        return max(1, (os.cpu_count() or 1) // self.size - 1)
+
     def share(self, value: int) -> int:
         """Gives every process the main process's value."""
         if self.size == 1:

@@ -315,7 +315,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--regions", type=Path, default=DEFAULT_PATH, help="table of faces")
     parser.add_argument("--run-dir", type=Path, help="its folder (build/training/<configuration>)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
+    parser.add_argument(
+        "--workers", type=int, help="processes that prepare items (default: 1, on a GPU all cores)"
+    )
     parser.add_argument(
         "--validation-images", type=int, default=900, help="images a validation (default: 900)"
     )
@@ -332,8 +334,9 @@ def main() -> None:
         samples = load_samples(arguments.data)
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
         folder = arguments.run_dir or Path("build/training") / arguments.config.stem
-        settings = RunSettings(folder, arguments.workers, arguments.validation_images)
         with join_group() as group:
+            workers = group.workers if arguments.workers is None else arguments.workers
+            settings = RunSettings(folder, workers, arguments.validation_images)
             complete = Trainer(config, settings, samples, loader, group).run()
     except (FileNotFoundError, ValueError) as error:
         parser.exit(2, f"{error}\n")
