@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -61,7 +62,18 @@ def growth(service: RunningService) -> dict[str, list[Sample]]:
         assert reply.status_code == 200
     assert requests.post(service.detect_url, data=b"text", timeout=60).status_code == 415
     assert requests.post(service.detect_url, data=b"", timeout=60).status_code == 400
-    after = scrape(service, "/metrics")
+    deadline = time.monotonic() + 20
+    while True:  # TorchServe reads a worker's counters off its log, some time after the reply
+        grown = _growth(before, scrape(service, "/metrics"))
+        counted = sum(total(grown, f"deepfake_{name}_total") for name in ("verdicts", "rejected"))
+        if counted >= 5 or time.monotonic() > deadline:
+            return grown
+        time.sleep(0.2)
+
+
+def _growth(
+    before: dict[str, list[Sample]], after: dict[str, list[Sample]]
+) -> dict[str, list[Sample]]:
     return {
         name: [(labels, value - total(before, name, **labels)) for labels, value in samples]
         for name, samples in after.items()
