@@ -137,13 +137,13 @@ class Material:
         samples: All images.
         loader: Reads crops.
         folder: Where the runs stand.
-        workers: Processes that prepare items.
+        workers: Processes that prepare items; None for as many as suit the device.
     """
 
     samples: list[Sample]
     loader: FaceLoader
     folder: Path
-    workers: int
+    workers: int | None
 
     def known(self, variant: Variant) -> Values | None:
         """Gives the figures of a variant that ran as it is now, or None."""
@@ -183,7 +183,7 @@ class Material:
             load_run(folder).detector,
             validation,
             self.loader,
-            workers=self.workers,
+            workers=1 if self.workers is None else self.workers,
             title="judging",
         )
         labels = np.array([sample.label for sample in validation])
@@ -241,7 +241,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/studies"), help="the runs' folder")
     parser.add_argument("--only", help="train only variants whose name holds this text")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that prepare items")
+    parser.add_argument(
+        "--workers", type=int, help="processes that prepare items (default: 1; GPU: cores less one)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads or os.cpu_count() or 1)
     results: dict[str, Values] = {}

@@ -55,12 +55,12 @@ class RunSettings:
 
     Attributes:
         folder: Where the run keeps its files.
-        workers: Processes that prepare items.
+        workers: Processes that prepare items; None for as many as suit the device.
         validation_images: Most images scored at a validation while training.
     """
 
     folder: Path
-    workers: int
+    workers: int | None
     validation_images: int
 
 
@@ -77,6 +77,7 @@ class Trainer:
     ) -> None:
         """Builds network, optimiser and data, and resumes when the folder holds a checkpoint."""
         self.config, self.settings, self.group = config, settings, group
+        self._workers = group.workers if settings.workers is None else settings.workers
         self._loader = loader
         self._validation = spaced(in_split(samples, "validation"), settings.validation_images)
         self._data = PairDataset(
@@ -171,9 +172,9 @@ class Trainer:
             DataLoader(
                 self._data,
                 batch_sampler=plan,
-                num_workers=self.settings.workers,
+                num_workers=self._workers,
                 pin_memory=self.group.device.type == "cuda",
-                prefetch_factor=8 if self.settings.workers else None,
+                prefetch_factor=8 if self._workers else None,
                 worker_init_fn=_quiet_worker,
             )
         )
@@ -218,7 +219,7 @@ class Trainer:
                 averaged,
                 self._validation,
                 self._loader,
-                workers=self.settings.workers,
+                workers=self._workers,
                 title="validating",
             )
             figures = auc_by_source(self._validation, logits[:, 0] - logits[:, 1])
@@ -316,7 +317,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-dir", type=Path, help="its folder (build/training/<configuration>)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument(
-        "--workers", type=int, help="processes that prepare items (default: 1, on a GPU all cores)"
+        "--workers", type=int, help="processes that prepare items (default: 1; GPU: cores less one)"
     )
     parser.add_argument(
         "--validation-images", type=int, default=900, help="images a validation (default: 900)"
@@ -334,9 +335,8 @@ def main() -> None:
         samples = load_samples(arguments.data)
         loader = FaceLoader(arguments.data, load_regions(arguments.regions))
         folder = arguments.run_dir or Path("build/training") / arguments.config.stem
+        settings = RunSettings(folder, arguments.workers, arguments.validation_images)
         with join_group() as group:
-            workers = group.workers if arguments.workers is None else arguments.workers
-            settings = RunSettings(folder, workers, arguments.validation_images)
             complete = Trainer(config, settings, samples, loader, group).run()
     except (FileNotFoundError, ValueError) as error:
         parser.exit(2, f"{error}\n")
