@@ -223,6 +223,27 @@ def test_a_version_that_goes_on_from_a_shipped_one_says_so(
     assert "come from\nalpha 0.4,\nbeta 0.6." in card
 
 
+@pytest.mark.parametrize(
+    ("teacher", "named"),
+    [
+        ("store/a/1.0", "another network gives\n(`store/a/1.0`, knowledge distillation).\n"),
+        (
+            ["a/1.0", "b/2.0"],
+            "other networks give\n(the mean of `a/1.0`, `b/2.0`; knowledge distillation).\n",
+        ),
+    ],
+)
+def test_the_card_names_who_taught_in_lines_of_their_own(
+    tmp_path: Path, run_folder: Path, teacher: str | list[str], named: str
+) -> None:
+    record = json.loads((run_folder / "best.json").read_text())
+    record["config"] |= {"teacher": teacher, "teacher_weight": 0.8}
+    write_json(run_folder / "best.json", record)
+    publish(load_run(run_folder), CALIBRATION, tmp_path / "1.0")
+    card = (tmp_path / "1.0" / "README.md").read_text()
+    assert f"A share of 0.8 of every target is the probability that {named}" in card
+
+
 def test_weights_that_half_precision_cannot_hold_are_refused(run_folder: Path) -> None:
     detector = build("efficientnet", size=64)
     with torch.no_grad():
