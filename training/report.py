@@ -35,7 +35,11 @@ def write_report(results: dict[str, Any], path: Path) -> None:
         autoescape=True,
     )
     environment.globals.update(
-        titles=tables.TITLES, picture=_picture, rows=_rows, people=tables.people_lines
+        titles=tables.TITLES,
+        picture=_picture,
+        rows=_rows,
+        people=tables.people_lines,
+        decision_rows=tables.decision_rows,
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     page = environment.get_template("report.html").render(

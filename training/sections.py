@@ -15,6 +15,7 @@ from detection.scaling import Scaling
 from detection.version import ModelVersion
 from training import adversarial, explanations, faithfulness, robustness
 from training.calibration import balanced, probability_fake
+from training.deciders import decisions
 from training.figures import (
     Judged,
     auc_of,
@@ -65,8 +66,8 @@ def figures_section(material: Material, resampled: int) -> dict[str, Any]:
     Returns:
         ``subjects``, by name (model or ``workflow``): ``all``, ``people`` (see
         `figures.within_people`), ``sources``, ``kinds``, ``curves`` and ``reliability``;
-        ``comparison``, the workflow's AUC minus that of each model; ``kinds`` of forgery by
-        source; and ``mistakes``.
+        ``comparison``, the workflow's AUC minus that of each model; ``decisions`` (see
+        `deciders.decisions`); ``kinds`` of forgery by source; and ``mistakes``.
     """
     samples = material.samples
     logits = [material.scorer.logits(version, samples) for version in material.versions]
@@ -78,6 +79,9 @@ def figures_section(material: Material, resampled: int) -> dict[str, Any]:
         entry = found["subjects"][version.facts.name]
         entry["calibration"] = _calibration(version, samples, values)
     found["comparison"] = _comparison(said, resampled)
+    if WORKFLOW in said:
+        alone = {name: judged for name, judged in said.items() if name != WORKFLOW}
+        found["decisions"] = decisions(alone, resampled)
     decider = WORKFLOW if WORKFLOW in said else material.versions[0].facts.name
     found["mistakes"] = save_mistakes(
         said, decider, samples, material.scorer.loader, material.pictures, _MISTAKES

@@ -71,6 +71,22 @@ def people_lines(subject: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def decision_rows(decisions: Sequence[dict[str, Any]]) -> Iterator[Row]:
+    """Gives the heading and then a row for every case of `deciders.decisions`."""
+    yield ["images", "decides", "says", "the other says", "number", "claimed", "right"]
+    for case in decisions:
+        value, low, high = (f"{100 * case['right'][key]:.0f}" for key in ("value", "low", "high"))
+        yield [
+            case["source"],
+            TITLES.get(case["decider"], case["decider"]),
+            case["claims"],
+            "the same" if case["agree"] else "the opposite",
+            str(case["images"]),
+            f"{100 * case['confidence']:.0f} %",
+            f"{value} % ({low} to {high})",
+        ]
+
+
 def robustness_rows(subject: dict[str, Any]) -> Iterator[Row]:
     """Gives the heading and a row a change: the AUC by source with its change, false alarms."""
     sources = list(next(iter(subject.values())))
@@ -165,6 +181,9 @@ def as_text(results: dict[str, Any]) -> str:
             )
             lines = [f"{title} ({results[section]['images']} images)", _aligned(rows)]
             blocks.append("\n".join([*lines, *people_lines(subject)]))
+    if decisions := results.get("figures", {}).get("decisions"):
+        title = "Is the surer model as often right as it claims? (both classes count the same)"
+        blocks.append(f"{title}\n{_aligned(list(decision_rows(decisions)))}")
     return "\n\n".join(blocks)
 
 

@@ -57,6 +57,11 @@ def test_every_section_and_subject_is_there(results: dict[str, Any]) -> None:
     for section in ("explanations", "adversarial"):
         assert "training.evaluate" in results[section]["command"]
     assert set(results["figures"]["comparison"]) == {"cnn", "efficientnet"}
+    decided = results["figures"]["decisions"]
+    assert sum(case["images"] for case in decided if case["source"] == "a") == sum(
+        results["figures"]["subjects"]["workflow"]["sources"]["a"][what]
+        for what in ("fakes", "reals")
+    )
     assert len(next(iter(results["robustness"]["subjects"].values()))) == 13
 
 
@@ -90,6 +95,7 @@ def test_the_unchanged_picture_has_the_figures_of_itself(results: dict[str, Any]
 def test_the_report_is_one_file(evaluated: Path) -> None:
     page = (evaluated / "validation-quick.html").read_text(encoding="utf-8")
     assert page.count("<h2") == 7
+    assert "as often right as it claims?" in page
     assert "quick check" in page
     assert "http://" not in page
     assert "https://" not in page
