@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from detection.reasons import Reason
@@ -72,8 +73,9 @@ def judge_face(opinions: Sequence[Opinion], *, is_face: bool) -> FaceVerdict:
     """Combines the models' opinions of one face.
 
     The model with the higher calibrated confidence decides, by its own thresholds. The verdict
-    is uncertain if the decider is not sure enough, if another model is sure of the opposite, or
-    if there is no face: the networks have only ever seen faces.
+    is uncertain if the decider is not sure enough, if another model is sure of the opposite or
+    doubts enough for the decider no longer to be sure (`_stands_against`), or if there is no
+    face: the networks have only ever seen faces.
 
     Args:
         opinions: One opinion a model, at least one.
@@ -83,11 +85,36 @@ def judge_face(opinions: Sequence[Opinion], *, is_face: bool) -> FaceVerdict:
     reasons = []
     if not is_face:
         reasons.append(Reason.NO_FACE_FOUND)
-    if {opinion.verdict for opinion in opinions} >= {"fake", "real"}:
+    both = {opinion.verdict for opinion in opinions} >= {"fake", "real"}
+    if both or not all(_stands_against(decider, opinion) for opinion in opinions):
         reasons.append(Reason.MODELS_DISAGREE)
     if decider.verdict == "uncertain":
         reasons.append(Reason.LOW_CONFIDENCE)
     return FaceVerdict("uncertain" if reasons else decider.verdict, decider, tuple(reasons))
+
+
+def _stands_against(decider: Opinion, other: Opinion) -> bool:
+    """Tells whether a verdict outlasts another opinion, should that lean the other way.
+
+    A probability is calibrated over all faces, not over those where another model leans the other
+    way; there the decider is right far less often than it claims. So the log-odds of both are
+    added, which is Bayes' rule for independent opinions of a face that is fake or real with equal
+    chances beforehand (naive Bayes), and the sum must still reach the decider's threshold.
+    """
+    if decider.verdict == "uncertain" or other.label == decider.label:
+        return True
+    log_odds = _log_odds(decider.probability_fake) + _log_odds(other.probability_fake)
+    return replace(decider, probability_fake=_probability(log_odds)).verdict == decider.verdict
+
+
+def _log_odds(probability: float) -> float:
+    least = 10.0**-_DECIMALS
+    kept = min(max(probability, least), 1 - least)
+    return math.log(kept) - math.log1p(-kept)
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds))
 
 
 def most_suspicious(verdicts: Sequence[FaceVerdict]) -> int:

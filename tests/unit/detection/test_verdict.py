@@ -39,7 +39,12 @@ def test_opinion_of_one_model(
     [
         (0.60, 0.95, "efficientnet", "fake", ()),
         (0.95, 0.60, "cnn", "fake", ()),
-        (0.40, 0.90, "efficientnet", "fake", ()),  # the other leans away but is not sure
+        (0.40, 0.90, "efficientnet", "fake", ()),  # the other leans away, but hardly
+        (0.31, 0.85, "efficientnet", "uncertain", (Reason.MODELS_DISAGREE,)),
+        (0.25, 0.60, "cnn", "uncertain", (Reason.MODELS_DISAGREE,)),
+        (0.25, 0.50, "cnn", "real", ()),
+        (0.25, 0.49, "cnn", "real", ()),
+        (0.35, 0.64, "cnn", "uncertain", (Reason.LOW_CONFIDENCE,)),
         (0.02, 0.40, "cnn", "real", ()),
         (0.10, 0.95, "efficientnet", "uncertain", (Reason.MODELS_DISAGREE,)),
         (0.99, 0.05, "cnn", "uncertain", (Reason.MODELS_DISAGREE,)),
@@ -52,6 +57,20 @@ def test_the_surer_model_decides(
 ) -> None:
     found = judged(cnn, efficientnet)
     assert (found.decider.model, found.verdict, found.reasons) == (decider, verdict, reasons)
+
+
+def test_doubts_weigh_as_much_as_bayes_rule_says() -> None:
+    # Odds of 19 to 1 and 1 to 4 make 19 to 4, that is 0.826.
+    held = [opinion("cnn", 0.95, fake=0.826), opinion("efficientnet", 0.2, real=0.1)]
+    assert judge_face(held, is_face=True).verdict == "fake"
+    lost = [opinion("cnn", 0.95, fake=0.827), opinion("efficientnet", 0.2, real=0.1)]
+    assert judge_face(lost, is_face=True).reasons == (Reason.MODELS_DISAGREE,)
+
+
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_probabilities_of_0_and_1_can_be_weighed(sure: float) -> None:
+    unsure = [opinion("cnn", sure), opinion("efficientnet", 0.5 - 0.1 * (1 if sure else -1))]
+    assert judge_face(unsure, is_face=True).verdict == ("fake" if sure else "real")
 
 
 def test_each_model_is_held_to_its_own_thresholds() -> None:
