@@ -85,8 +85,7 @@ def judge_face(opinions: Sequence[Opinion], *, is_face: bool) -> FaceVerdict:
     reasons = []
     if not is_face:
         reasons.append(Reason.NO_FACE_FOUND)
-    both = {opinion.verdict for opinion in opinions} >= {"fake", "real"}
-    if both or not all(_stands_against(decider, opinion) for opinion in opinions):
+    if not all(_stands_against(decider, opinion) for opinion in opinions):
         reasons.append(Reason.MODELS_DISAGREE)
     if decider.verdict == "uncertain":
         reasons.append(Reason.LOW_CONFIDENCE)
@@ -96,11 +95,14 @@ def judge_face(opinions: Sequence[Opinion], *, is_face: bool) -> FaceVerdict:
 def _stands_against(decider: Opinion, other: Opinion) -> bool:
     """Tells whether a verdict outlasts another opinion, should that lean the other way.
 
-    A probability is calibrated over all faces, not over those where another model leans the other
-    way; there the decider is right far less often than it claims. So the log-odds of both are
-    added, which is Bayes' rule for independent opinions of a face that is fake or real with equal
-    chances beforehand (naive Bayes), and the sum must still reach the decider's threshold.
+    It never outlasts the opposite verdict. As for mere doubts: a probability is calibrated over
+    all faces, not over those where another model leans the other way, and there the decider is
+    right far less often than it claims (`training.deciders`). So the log-odds of both are added,
+    which is Bayes' rule for independent opinions of a face that is fake or real with equal chances
+    beforehand (naive Bayes), and the sum must still reach the decider's threshold.
     """
+    if {decider.verdict, other.verdict} == {"fake", "real"}:
+        return False
     if decider.verdict == "uncertain" or other.label == decider.label:
         return True
     log_odds = _log_odds(decider.probability_fake) + _log_odds(other.probability_fake)
